@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * softdpu_ext.h - what this library can say beyond the DOCA API.
+ *
+ * A program that must also run on a DPU does without these calls or guards them with
+ * `#ifdef SOFTDPU_EXT`; nothing here is needed for correctness.
+ */
+#ifndef SOFTDPU_EXT_H
+#define SOFTDPU_EXT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "doca_buf.h"
+#include "doca_compat.h"
+#include "doca_error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SOFTDPU_EXT 1
+
+/*
+ * Names and other leading datain bytes of a FUSE-typed request that the library has copied directly
+ * behind the fixed argument (behind fuse_in_header for opcodes without one), at most this many.
+ */
+#define SOFTDPU_STAGED_LEN 8192
+
+/*
+ * Describes the board of this process as JSON text (format: docs/man/softdpu-board.5), before anything is listed.
+ * Takes precedence over $SOFTDPU_BOARD. The text is copied.
+ * DOCA_ERROR_BAD_STATE: the board is in use already. DOCA_ERROR_INVALID_VALUE: refused, reason logged.
+ */
+DOCA_STABLE doca_error_t softdpu_board_set(const char *json);
+
+/*
+ * The socket on which the host reaches this function, into path[0..size). DOCA_ERROR_INVALID_VALUE: size
+ * is too small, or the function has no socket.
+ */
+struct doca_dev_rep;
+DOCA_STABLE doca_error_t softdpu_rep_get_socket_path(const struct doca_dev_rep *rep, char *path,
+						     size_t size);
+
+/*
+ * Is guest memory behind doca_bufs of vfs requests directly addressable by this CPU? Always 1 in this
+ * library; a program may then read and write request buffers in place instead of using doca_dma.
+ */
+DOCA_STABLE uint8_t softdpu_cap_is_host_memory_addressable(void);
+
+/*
+ * Fills iov[0..max) with the data segments of the list that starts at buf (any element), in order.
+ * Returns the number of segments, or -1 when there are more than max. NULL is an empty list.
+ * The memory is the guest's: it may change at any time, and stays mapped until the request is
+ * completed.
+ */
+DOCA_STABLE int softdpu_buf_list_to_iov(const struct doca_buf *buf, struct iovec *iov, int max);
+
+/*
+ * Number of leading datain bytes of this FUSE-typed request staged behind its fixed argument.
+ * Valid while the request is owned by the user.
+ */
+struct doca_devemu_vfs_fuse_req;
+DOCA_STABLE size_t softdpu_fuse_req_staged_len(const struct doca_devemu_vfs_fuse_req *req);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
