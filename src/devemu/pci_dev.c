@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The PCI layer of an emulated device. Functions are the static ones of the board: always plugged, their
+ * PCI identity fixed because the host has enumerated them. There is no hot plug, and no function of a
+ * type made by the application, so a PCI device exists only as the view of a virtio-fs device.
+ */
+#include <stdlib.h>
+
+#include "core/board.h"
+#include "devemu/vdev.h"
+
+doca_error_t pci_dev_init(struct doca_devemu_pci_dev *pci, struct doca_devemu_pci_type *type,
+			  struct doca_dev_rep *rep)
+{
+	struct function *fn = dev_rep_function(rep);
+	doca_error_t err = DOCA_SUCCESS;
+
+	if (!type->started || type->dev->info != fn->manager)
+		return DOCA_ERROR_INVALID_VALUE;
+	board_lock();
+	if (fn->devemu_dev)
+		err = DOCA_ERROR_IN_USE;
+	else
+		fn->devemu_dev = pci;
+	board_unlock();
+	if (err != DOCA_SUCCESS)
+		return err;
+	dev_rep_get(rep);
+	pci->type = type;
+	pci->rep = rep;
+	pci->fn = fn;
+	pci->ids = type->ids;
+	return DOCA_SUCCESS;
+}
+
+void pci_dev_fini(struct doca_devemu_pci_dev *pci)
+{
+	dev_rep_put(pci->rep);
+	board_lock();
+	pci->fn->devemu_dev = NULL;
+	board_unlock();
+}
+
+doca_error_t doca_devemu_pci_dev_create(struct doca_devemu_pci_type *pci_type,
+					struct doca_dev_rep *dev_rep,
+					struct doca_pe *progress_engine,
+					struct doca_devemu_pci_dev **pci_dev)
+{
+	if (!pci_type || !dev_rep || !progress_engine || !pci_dev)
+		return DOCA_ERROR_INVALID_VALUE;
+	/* Virtio-fs functions are managed as such; there are no functions of other types. */
+	return pci_type->is_default ? DOCA_ERROR_NOT_SUPPORTED : DOCA_ERROR_INVALID_VALUE;
+}
+
+doca_error_t doca_devemu_pci_dev_destroy(struct doca_devemu_pci_dev *pci_dev)
+{
+	return pci_dev ? DOCA_ERROR_NOT_PERMITTED : DOCA_ERROR_INVALID_VALUE;
+}
+
+struct doca_ctx *doca_devemu_pci_dev_as_ctx(struct doca_devemu_pci_dev *pci_dev)
+{
+	return pci_dev ? &pci_dev->ctx : NULL;
+}
+
+/* ---- identity ---- */
+
+static doca_error_t pci_dev_may_set(const struct doca_devemu_pci_dev *pci)
+{
+	if (!pci)
+		return DOCA_ERROR_INVALID_VALUE;
+	if (!ctx_is_idle(&pci->ctx))
+		return DOCA_ERROR_BAD_STATE;
+	return DOCA_ERROR_NOT_PERMITTED; /* the host has enumerated it */
+}
+
+#define PCI_DEV_ID(name, type, field) \
+	doca_error_t doca_devemu_pci_dev_get_##name(const struct doca_devemu_pci_dev *pci, \
+						    type *value) \
+	{ \
+		if (!pci || !value) \
+			return DOCA_ERROR_INVALID_VALUE; \
+		*value = pci->ids.field; \
+		return DOCA_SUCCESS; \
+	} \
+	doca_error_t doca_devemu_pci_dev_set_##name(struct doca_devemu_pci_dev *pci, type value) \
+	{ \
+		return pci_dev_may_set(pci); \
+	}
+
+PCI_DEV_ID(device_id, uint16_t, device_id)
+PCI_DEV_ID(vendor_id, uint16_t, vendor_id)
+PCI_DEV_ID(subsystem_id, uint16_t, subsystem_id)
+PCI_DEV_ID(subsystem_vendor_id, uint16_t, subsystem_vendor_id)
+PCI_DEV_ID(revision_id, uint8_t, revision_id)
+PCI_DEV_ID(class_code, uint32_t, class_code)
+PCI_DEV_ID(num_msix, uint16_t, num_msix)
+
+/* ---- stateful regions: a virtio-fs function has none ---- */
+
+static doca_error_t pci_dev_no_region(const struct doca_devemu_pci_dev *pci, const void *values)
+{
+	if (!pci || !values)
+		return DOCA_ERROR_INVALID_VALUE;
+	return ctx_is_idle(&pci->ctx) ? DOCA_ERROR_BAD_STATE : DOCA_ERROR_INVALID_VALUE;
+}
+
+doca_error_t doca_devemu_pci_dev_modify_bar_stateful_region_default_values(
+	struct doca_devemu_pci_dev *pci_dev, uint8_t id, uint64_t start_addr, void *default_values,
+	uint64_t size)
+{
+	return pci_dev_no_region(pci_dev, default_values);
+}
+
+doca_error_t doca_devemu_pci_dev_modify_bar_stateful_region_values(
+	struct doca_devemu_pci_dev *pci_dev, uint8_t id, uint64_t offset, void *values,
+	uint64_t size)
+{
+	return pci_dev_no_region(pci_dev, values);
+}
+
+doca_error_t doca_devemu_pci_dev_query_bar_stateful_region_values(
+	struct doca_devemu_pci_dev *pci_dev, uint8_t id, uint64_t offset, void *out_values,
+	uint64_t size)
+{
+	return pci_dev_no_region(pci_dev, out_values);
+}
+
+doca_error_t doca_devemu_pci_dev_event_bar_stateful_region_driver_write_register(
+	struct doca_devemu_pci_dev *pci_dev,
+	doca_devemu_pci_dev_event_bar_stateful_region_driver_write_handler_cb_t handler,
+	uint8_t bar_id, uint64_t bar_region_start_addr, union doca_data user_data)
+{
+	if (!pci_dev || !handler)
+		return DOCA_ERROR_INVALID_VALUE;
+	return ctx_is_idle(&pci_dev->ctx) ? DOCA_ERROR_INVALID_VALUE : DOCA_ERROR_BAD_STATE;
+}
+
+struct doca_devemu_pci_dev *doca_devemu_pci_dev_event_bar_stateful_region_driver_write_get_pci_dev(
+	struct doca_devemu_pci_dev_event_bar_stateful_region_driver_write *event)
+{
+	return NULL; /* there is no such event */
+}
+
+uint8_t doca_devemu_pci_dev_event_bar_stateful_region_driver_write_get_bar_id(
+	struct doca_devemu_pci_dev_event_bar_stateful_region_driver_write *event)
+{
+	return 0;
+}
+
+uint64_t doca_devemu_pci_dev_event_bar_stateful_region_driver_write_get_bar_region_start_addr(
+	struct doca_devemu_pci_dev_event_bar_stateful_region_driver_write *event)
+{
+	return 0;
+}
+
+/* ---- hot plug ---- */
+
+doca_error_t doca_devemu_pci_cap_get_max_hotplug_devices(const struct doca_devinfo *devinfo,
+							 uint32_t *max_hotplug_devices)
+{
+	if (!devinfo || !max_hotplug_devices)
+		return DOCA_ERROR_INVALID_VALUE;
+	*max_hotplug_devices = 0;
+	return DOCA_SUCCESS;
+}
+
+doca_error_t doca_devemu_pci_dev_get_hotplug_state(struct doca_devemu_pci_dev *pci_dev,
+						   enum doca_devemu_pci_hotplug_state *state)
+{
+	if (!pci_dev || !state)
+		return DOCA_ERROR_INVALID_VALUE;
+	if (ctx_is_idle(&pci_dev->ctx))
+		return DOCA_ERROR_BAD_STATE;
+	*state = DOCA_DEVEMU_PCI_HP_STATE_POWER_ON;
+	return DOCA_SUCCESS;
+}
+
+doca_error_t doca_devemu_pci_rep_get_hotplug_state(struct doca_dev_rep *rep_dev,
+						   enum doca_devemu_pci_hotplug_state *state)
+{
+	return rep_dev && state ? DOCA_ERROR_NOT_PERMITTED : DOCA_ERROR_INVALID_VALUE;
+}
+
+static doca_error_t pci_dev_plug(const struct doca_devemu_pci_dev *pci)
+{
+	if (!pci)
+		return DOCA_ERROR_INVALID_VALUE;
+	return pci->ctx.state == DOCA_CTX_STATE_RUNNING ? DOCA_ERROR_NOT_SUPPORTED :
+							   DOCA_ERROR_BAD_STATE;
+}
+
+doca_error_t doca_devemu_pci_dev_hotplug(struct doca_devemu_pci_dev *pci_dev)
+{
+	return pci_dev_plug(pci_dev);
+}
+
+doca_error_t doca_devemu_pci_dev_hotunplug(struct doca_devemu_pci_dev *pci_dev)
+{
+	return pci_dev_plug(pci_dev);
+}
+
+/* Accepted while the device runs too: programs register it late and give up on an error. */
+doca_error_t doca_devemu_pci_dev_event_hotplug_state_change_register(
+	struct doca_devemu_pci_dev *pci_dev,
+	doca_devemu_pci_dev_event_hotplug_state_change_handler_cb_t handler,
+	union doca_data user_data)
+{
+	if (!pci_dev || !handler)
+		return DOCA_ERROR_INVALID_VALUE;
+	pci_dev->hotplug_cb = handler;
+	pci_dev->hotplug_data = user_data;
+	return DOCA_SUCCESS;
+}
+
+/* ---- function level reset ---- */
+
+doca_error_t doca_devemu_pci_dev_is_flr(const struct doca_devemu_pci_dev *pci_dev, uint8_t *flr)
+{
+	if (!pci_dev || !flr)
+		return DOCA_ERROR_INVALID_VALUE;
+	if (ctx_is_idle(&pci_dev->ctx))
+		return DOCA_ERROR_BAD_STATE;
+	*flr = pci_dev->flr;
+	return DOCA_SUCCESS;
+}
+
+doca_error_t
+doca_devemu_pci_dev_event_flr_register(struct doca_devemu_pci_dev *pci_dev,
+				       doca_devemu_pci_dev_event_flr_handler_cb_t handler,
+				       union doca_data user_data)
+{
+	if (!pci_dev || !handler)
+		return DOCA_ERROR_INVALID_VALUE;
+	if (!ctx_is_idle(&pci_dev->ctx))
+		return DOCA_ERROR_BAD_STATE;
+	pci_dev->flr_cb = handler;
+	pci_dev->flr_data = user_data;
+	return DOCA_SUCCESS;
+}
+
+/* ---- what belongs to the accelerator ---- */
+
+doca_error_t doca_devemu_pci_mmap_create(struct doca_devemu_pci_dev *pci_dev,
+					 struct doca_mmap **mmap)
+{
+	if (!pci_dev || !mmap)
+		return DOCA_ERROR_INVALID_VALUE;
+	return ctx_is_idle(&pci_dev->ctx) ? DOCA_ERROR_BAD_STATE : DOCA_ERROR_NOT_SUPPORTED;
+}
+
+#define ACCELERATOR_CALL(object, call) \
+	doca_error_t doca_devemu_pci_##object##_##call(struct doca_devemu_pci_##object *obj) \
+	{ \
+		return obj ? DOCA_ERROR_NOT_SUPPORTED : DOCA_ERROR_INVALID_VALUE; \
+	}
+
+ACCELERATOR_CALL(db_completion, destroy)
+ACCELERATOR_CALL(db_completion, stop)
+ACCELERATOR_CALL(db, destroy)
+ACCELERATOR_CALL(db, stop)
+ACCELERATOR_CALL(msix, destroy)

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * PCI types. The default type of virtio-fs is the library's own: always started, unchangeable. Types
+ * made by the application can be configured and started; functions of them would have to be hot plugged,
+ * which no board offers, so creating one is refused.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "core/log.h"
+#include "devemu/vdev.h"
+
+SD_LOG_REGISTER(PCI_TYPE);
+
+#define BAR_LOG_MIN 12
+#define BAR_LOG_MAX 30
+#define STATEFUL_ALIGN 64
+#define DB_LOG_STRIDE_MIN 2
+#define DB_LOG_STRIDE_MAX 12
+#define NUM_MSIX_MAX 2048
+
+/* ---- life ---- */
+
+doca_error_t doca_devemu_pci_type_create(const char *name, struct doca_devemu_pci_type **pci_type)
+{
+	struct doca_devemu_pci_type *type;
+
+	if (!name || !pci_type || strlen(name) >= DOCA_DEVEMU_PCI_TYPE_NAME_LEN)
+		return DOCA_ERROR_INVALID_VALUE;
+	type = calloc(1, sizeof(*type));
+	if (!type)
+		return DOCA_ERROR_NO_MEMORY;
+	strcpy(type->name, name);
+	*pci_type = type;
+	return DOCA_SUCCESS;
+}
+
+doca_error_t doca_devemu_pci_type_destroy(struct doca_devemu_pci_type *type)
+{
+	if (!type)
+		return DOCA_ERROR_INVALID_VALUE;
+	if (type->is_default)
+		return DOCA_ERROR_NOT_PERMITTED;
+	if (type->started)
+		return DOCA_ERROR_BAD_STATE;
+	free(type);
+	return DOCA_SUCCESS;
+}
+
+/* Regions of one BAR must lie in it and apart from each other. */
+static bool pci_bar_valid(const struct pci_bar *bar)
+{
+	uint64_t size = bar->configured ? 1ull << bar->log_size : 0;
+	unsigned int i, j;
+
+	for (i = 0; i < bar->nr_regions; i++) {
+		const struct pci_region *a = &bar->region[i];
+
+		if (a->size > size || a->start > size - a->size)
+			return false;
+		for (j = 0; j < i; j++) {
+			const struct pci_region *b = &bar->region[j];
+
+			if (a->start < b->start + b->size && b->start < a->start + a->size)
+				return false;
+		}
+	}
+	return true;
+}
+
+static bool pci_bars_valid(const struct doca_devemu_pci_type *type)
+{
+	unsigned int i;
+
+	for (i = 0; i < PCI_NUM_BARS; i++) {
+		const struct pci_bar *bar = &type->bar[i];
+		bool wide = bar->configured && !bar->is_io && bar->log_size &&
+			    bar->mem_type == DOCA_DEVEMU_PCI_BAR_MEM_TYPE_64_BIT;
+
+		if (!pci_bar_valid(bar))
+			return false;
+		/* The upper half takes the next slot, declared with size 0. */
+		if (wide && (i + 1 == PCI_NUM_BARS || !type->bar[i + 1].configured ||
+			     type->bar[i + 1].log_size))
+			return false;
+	}
+	return true;
+}
+
+doca_error_t doca_devemu_pci_type_start(struct doca_devemu_pci_type *type)
+{
+	if (!type)
+		return DOCA_ERROR_INVALID_VALUE;
+	if (type->started)
+		return DOCA_ERROR_BAD_STATE;
+	if (!type->dev || !pci_bars_valid(type)) {
+		sd_log_err("PCI type \"%s\": no device, or its BARs do not fit together", type->name);
+		return DOCA_ERROR_BAD_CONFIG;
+	}
+	type->started = true;
+	dev_get(type->dev);
+	return DOCA_SUCCESS;
+}
+
+doca_error_t doca_devemu_pci_type_stop(struct doca_devemu_pci_type *type)
+{
+	if (!type)
+		return DOCA_ERROR_INVALID_VALUE;
+	if (type->is_default)
+		return DOCA_ERROR_NOT_PERMITTED;
+	if (!type->started)
+		return DOCA_ERROR_BAD_STATE;
+	type->started = false;
+	dev_put(type->dev);
+	return DOCA_SUCCESS;
+}
+
+doca_error_t doca_devemu_pci_type_is_started(const struct doca_devemu_pci_type *type,
+					     uint8_t *started)
+{
+	if (!type || !started)
+		return DOCA_ERROR_INVALID_VALUE;
+	*started = type->started;
+	return DOCA_SUCCESS;
+}
+
+/* ---- device, functions ---- */
+
+doca_error_t doca_devemu_pci_type_get_dev(const struct doca_devemu_pci_type *type,
+					  struct doca_dev **dev)
+{
+	if (!type || !dev)
+		return DOCA_ERROR_INVALID_VALUE;
+	*dev = type->dev;
+	return DOCA_SUCCESS;
+}
+
+doca_error_t doca_devemu_pci_type_set_dev(struct doca_devemu_pci_type *type, struct doca_dev *dev)
+{
+	if (!type || !dev)
+		return DOCA_ERROR_INVALID_VALUE;
+	if (type->is_default)
+		return DOCA_ERROR_NOT_PERMITTED;
+	if (type->started)
+		return DOCA_ERROR_BAD_STATE;
+	type->dev = dev;
+	return DOCA_SUCCESS;
+}
+
+/* All functions of a manager are virtio-fs: a type of the application has none. */
+doca_error_t doca_devemu_pci_type_create_rep_list(struct doca_devemu_pci_type *type,
+						  struct doca_devinfo_rep ***dev_list_rep,
+						  uint32_t *nb_devs_rep)
+{
+	static struct doca_devinfo none;
+
+	if (!type || !dev_list_rep || !nb_devs_rep)
+		return DOCA_ERROR_INVALID_VALUE;
+	if (!type->started)
+		return DOCA_ERROR_BAD_STATE;
+	return dev_rep_list_create(type->is_default ? type->dev->info : &none, dev_list_rep,
+				   nb_devs_rep);
+}
+
+doca_error_t doca_devemu_pci_type_rep_list_create(struct doca_devemu_pci_type *type,
+						  struct doca_devinfo_rep ***dev_list_rep,
+						  uint32_t *nb_devs_rep)
+{
+	return doca_devemu_pci_type_create_rep_list(type, dev_list_rep, nb_devs_rep);
+}
+
+doca_error_t doca_devemu_pci_cap_type_is_hotplug_supported(const struct doca_devinfo *devinfo,
+							   const struct doca_devemu_pci_type *type,
+							   uint8_t *supported)
+{
+	if (!devinfo || !type || !supported)
+		return DOCA_ERROR_INVALID_VALUE;
+	*supported = 0;
+	return DOCA_SUCCESS;
+}
+
+doca_error_t doca_devemu_pci_cap_type_is_mgmt_supported(const struct doca_devinfo *devinfo,
+							const struct doca_devemu_pci_type *type,
+							uint8_t *supported)
+{
+	if (!devinfo || !type || !supported)
+		return DOCA_ERROR_INVALID_VALUE;
+	*supported = type->is_default && type->dev->info == devinfo && devinfo->vfs_enabled;
+	return DOCA_SUCCESS;
+}
+
+doca_error_t doca_devemu_pci_cap_type_is_bar_mem_type_supported(
+	const struct doca_devinfo *devinfo, enum doca_devemu_pci_bar_mem_type memory_type,
+	uint8_t *supported)
+{
+	if (!devinfo || !supported || (unsigned int)memory_type > DOCA_DEVEMU_PCI_BAR_MEM_TYPE_64_BIT)
+		return DOCA_ERROR_INVALID_VALUE;
+	*supported = memory_type != DOCA_DEVEMU_PCI_BAR_MEM_TYPE_1_MB;
+	return DOCA_SUCCESS;
+}
+
+doca_error_t doca_devemu_pci_type_create_rep(const struct doca_devemu_pci_type *type,
+					     struct doca_dev_rep **dev_rep)
+{
+	if (!type || !dev_rep)
+		return DOCA_ERROR_INVALID_VALUE;
+	return type->started ? DOCA_ERROR_NOT_SUPPORTED : DOCA_ERROR_BAD_STATE;
+}
+
+doca_error_t doca_devemu_pci_type_destroy_rep(struct doca_dev_rep *rep_dev)
+{
+	return rep_dev ? DOCA_ERROR_NOT_PERMITTED : DOCA_ERROR_INVALID_VALUE;
+}
+
+doca_error_t doca_devemu_pci_dev_create_rep(const struct doca_devemu_pci_type *type,
+					    struct doca_dev_rep **dev_rep)
+{
+	return doca_devemu_pci_type_create_rep(type, dev_rep);
+}
+
+doca_error_t doca_devemu_pci_dev_destroy_rep(struct doca_dev_rep *rep_dev)
+{
+	return doca_devemu_pci_type_destroy_rep(rep_dev);
+}
+
+/* ---- identity ---- */
+
+doca_error_t doca_devemu_pci_type_get_name(const struct doca_devemu_pci_type *type,
+					   char (*name)[DOCA_DEVEMU_PCI_TYPE_NAME_LEN])
+{
+	if (!type || !name)
+		return DOCA_ERROR_INVALID_VALUE;
+	memcpy(*name, type->name, sizeof(type->name));
+	return DOCA_SUCCESS;
+}
+
+#define PCI_TYPE_ID(name, ctype, field, valid) \
+	doca_error_t doca_devemu_pci_type_get_##name(const struct doca_devemu_pci_type *type, \
+						     ctype *value) \
+	{ \
+		if (!type || !value) \
+			return DOCA_ERROR_INVALID_VALUE; \
+		*value = type->ids.field; \
+		return DOCA_SUCCESS; \
+	} \
+	doca_error_t doca_devemu_pci_type_set_##name(struct doca_devemu_pci_type *type, \
+						     ctype value) \
+	{ \
+		if (!type || !(valid)) \
+			return DOCA_ERROR_INVALID_VALUE; \
+		if (type->started) \
+			return DOCA_ERROR_BAD_STATE; \
+		type->ids.field = value; \
+		return DOCA_SUCCESS; \
+	}
+
+PCI_TYPE_ID(device_id, uint16_t, device_id, true)
+PCI_TYPE_ID(vendor_id, uint16_t, vendor_id, true)
+PCI_TYPE_ID(subsystem_id, uint16_t, subsystem_id, true)
+PCI_TYPE_ID(subsystem_vendor_id, uint16_t, subsystem_vendor_id, true)
+PCI_TYPE_ID(revision_id, uint8_t, revision_id, true)
+PCI_TYPE_ID(class_code, uint32_t, class_code, value <= 0xffffff)
+PCI_TYPE_ID(num_msix, uint16_t, num_msix, value <= NUM_MSIX_MAX)
+
+/* ---- layout ---- */
+
+static doca_error_t pci_type_may_lay_out(const struct doca_devemu_pci_type *type, uint8_t id)
+{
+	if (!type || id >= PCI_NUM_BARS)
+		return DOCA_ERROR_INVALID_VALUE;
+	return type->started ? DOCA_ERROR_BAD_STATE : DOCA_SUCCESS;
+}
+
+doca_error_t doca_devemu_pci_type_set_memory_bar_conf(
+	struct doca_devemu_pci_type *type, uint8_t id, uint8_t log_sz,
+	enum doca_devemu_pci_bar_mem_type memory_type, uint8_t prefetchable)
+{
+	doca_error_t err = pci_type_may_lay_out(type, id);
+
+	if (err != DOCA_SUCCESS)
+		return err;
+	if ((unsigned int)memory_type > DOCA_DEVEMU_PCI_BAR_MEM_TYPE_64_BIT ||
+	    (log_sz && (log_sz < BAR_LOG_MIN || log_sz > BAR_LOG_MAX)))
+		return DOCA_ERROR_INVALID_VALUE;
+	type->bar[id].configured = true;
+	type->bar[id].is_io = false;
+	type->bar[id].log_size = log_sz;
+	type->bar[id].mem_type = memory_type;
+	return DOCA_SUCCESS;
+}
+
+doca_error_t doca_devemu_pci_type_set_io_bar_conf(struct doca_devemu_pci_type *type, uint8_t id,
+						  uint8_t log_sz)
+{
+	doca_error_t err = pci_type_may_lay_out(type, id);
+
+	if (err != DOCA_SUCCESS)
+		return err;
+	if (log_sz > BAR_LOG_MAX)
+		return DOCA_ERROR_INVALID_VALUE;
+	type->bar[id].configured = true;
+	type->bar[id].is_io = true;
+	type->bar[id].log_size = log_sz;
+	return DOCA_SUCCESS;
+}
+
+static doca_error_t pci_type_add_region(struct doca_devemu_pci_type *type, uint8_t id,
+					enum pci_region_kind kind, uint64_t start, uint64_t size)
+{
+	doca_error_t err = pci_type_may_lay_out(type, id);
+	struct pci_bar *bar;
+
+	if (err != DOCA_SUCCESS)
+		return err;
+	bar = &type->bar[id];
+	if (!size || start + size < start)
+		return DOCA_ERROR_INVALID_VALUE;
+	if (bar->nr_regions == PCI_BAR_MAX_REGIONS)
+		return DOCA_ERROR_FULL;
+	bar->region[bar->nr_regions++] =
+		(struct pci_region){ .kind = kind, .start = start, .size = size };
+	return DOCA_SUCCESS;
+}
+
+doca_error_t doca_devemu_pci_type_set_bar_db_region_by_offset_conf(
+	struct doca_devemu_pci_type *type, uint8_t id, uint64_t start_addr, uint64_t size,
+	uint8_t log_db_size, uint8_t log_stride_size)
+{
+	if (log_db_size < 1 || log_db_size > 3 || log_stride_size < DB_LOG_STRIDE_MIN ||
+	    log_stride_size > DB_LOG_STRIDE_MAX)
+		return DOCA_ERROR_INVALID_VALUE;
+	return pci_type_add_region(type, id, PCI_REGION_DB_BY_OFFSET, start_addr, size);
+}
+
+doca_error_t doca_devemu_pci_type_set_bar_db_region_by_data_conf(
+	struct doca_devemu_pci_type *type, uint8_t id, uint64_t start_addr, uint64_t size,
+	uint8_t log_db_size, uint16_t db_id_msbyte, uint16_t db_id_lsbyte)
+{
+	if (log_db_size < 1 || log_db_size > 3 || db_id_msbyte >= 1u << log_db_size ||
+	    db_id_lsbyte >= 1u << log_db_size)
+		return DOCA_ERROR_INVALID_VALUE;
+	return pci_type_add_region(type, id, PCI_REGION_DB_BY_DATA, start_addr, size);
+}
+
+doca_error_t doca_devemu_pci_type_set_bar_msix_table_region_conf(struct doca_devemu_pci_type *type,
+								 uint8_t id, uint64_t start_addr,
+								 uint64_t size)
+{
+	return pci_type_add_region(type, id, PCI_REGION_MSIX_TABLE, start_addr, size);
+}
+
+doca_error_t doca_devemu_pci_type_set_bar_msix_pba_region_conf(struct doca_devemu_pci_type *type,
+							       uint8_t id, uint64_t start_addr,
+							       uint64_t size)
+{
+	return pci_type_add_region(type, id, PCI_REGION_MSIX_PBA, start_addr, size);
+}
+
+doca_error_t doca_devemu_pci_type_set_bar_stateful_region_conf(struct doca_devemu_pci_type *type,
+							       uint8_t id, uint64_t start_addr,
+							       uint64_t size)
+{
+	if (start_addr % STATEFUL_ALIGN || size % STATEFUL_ALIGN)
+		return DOCA_ERROR_INVALID_VALUE;
+	return pci_type_add_region(type, id, PCI_REGION_STATEFUL, start_addr, size);
+}
+
+/* There is no function that could take the values over. */
+doca_error_t doca_devemu_pci_type_modify_bar_stateful_region_default_values(
+	struct doca_devemu_pci_type *type, uint8_t id, uint64_t start_addr, void *default_values,
+	uint64_t size)
+{
+	if (!type || !default_values)
+		return DOCA_ERROR_INVALID_VALUE;
+	return type->started ? DOCA_ERROR_NOT_SUPPORTED : DOCA_ERROR_BAD_STATE;
+}
