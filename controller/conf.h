@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The configuration: command line (conf_options.def), JSON, environment; validated as a whole. */
+#ifndef CONTROLLER_CONF_H
+#define CONTROLLER_CONF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fs/fs.h"
+
+#define CONF_MAX_CPUS 256
+#define CONF_MAX_DEVICES 64
+
+#define CONF_DEFAULT_TAG "docavirtiofs"
+#define CONF_DEFAULT_QUEUES 32
+#define CONF_DEFAULT_QUEUE_SIZE 256
+
+struct conf_device {
+	char *tag;
+	char *transport; /* "vhost-user" */
+	char *socket; /* NULL: the board's */
+	uint16_t num_request_queues;
+	uint16_t queue_size;
+	struct fs_config fs;
+};
+
+struct conf {
+	int cpu[CONF_MAX_CPUS];
+	unsigned int nr_cpus;
+	bool dma;
+	char *run; /* captive command or NULL */
+	unsigned int nr_devices;
+	struct conf_device device[CONF_MAX_DEVICES];
+};
+
+/*
+ * Parses everything into *conf (zeroed by the caller). --help and --version end the program. -EINVAL: refused, reason
+ * printed. The strings live until conf_fini().
+ */
+int conf_load(struct conf *conf, int argc, char **argv);
+void conf_fini(struct conf *conf);
+
+/* "0x3" -> CPUs 0 and 1; any number of digits. Number of CPUs, or -EINVAL. */
+int conf_parse_core_mask(const char *text, int *cpu, int most);
+
+/* A JSON file with "devices": [...]; see doca_virtiofs.conf(5). 0 or -EINVAL with a message. */
+int conf_load_json(struct conf *conf, const char *path, const struct conf_device *defaults);
+
+#endif

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The devices file:
+ *
+ *   { "devices": [ { "tag": "docs", "socket": "/run/docs.sock", "num_request_queues": 4,
+ *                    "queue_size": 1024, "readonly": true, "cache": "auto",
+ *                    "filesystem": { "type": "local", "dir": "/srv/docs" } }, ... ] }
+ *
+ * What a device leaves out comes from the command line's options. Unknown keys and wrong types are
+ * refused by name.
+ */
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "conf.h"
+#include "conf_internal.h"
+#include "doca_log.h"
+
+DOCA_LOG_REGISTER(VIRTIOFS::CONF_JSON);
+
+struct key {
+	const char *name;
+	enum json_type type;
+	int (*set)(struct conf_device *d, struct json_object *value);
+};
+
+static void set_string(char **dst, struct json_object *value)
+{
+	free(*dst);
+	*dst = strdup(json_object_get_string(value));
+}
+
+static uint16_t get_u16(struct json_object *value)
+{
+	int64_t v = json_object_get_int64(value);
+
+	return v < 0 || v > UINT16_MAX ? UINT16_MAX : (uint16_t)v; /* conf_check_device() refuses it */
+}
+
+#define STRING_KEY(fn, field) \
+	static int fn(struct conf_device *d, struct json_object *v) \
+	{ \
+		set_string((char **)&d->field, v); \
+		return d->field ? 0 : -ENOMEM; \
+	}
+STRING_KEY(set_tag, tag)
+STRING_KEY(set_transport, transport)
+STRING_KEY(set_socket, socket)
+STRING_KEY(set_dir, fs.dir)
+STRING_KEY(set_server, fs.server)
+STRING_KEY(set_export, fs.export_path)
+STRING_KEY(set_options, fs.options)
+
+static int set_queues(struct conf_device *d, struct json_object *v)
+{
+	d->num_request_queues = get_u16(v);
+	return 0;
+}
+
+static int set_queue_size(struct conf_device *d, struct json_object *v)
+{
+	d->queue_size = get_u16(v);
+	return 0;
+}
+
+static int set_readonly(struct conf_device *d, struct json_object *v)
+{
+	d->fs.readonly = json_object_get_boolean(v);
+	return 0;
+}
+
+static int set_cache(struct conf_device *d, struct json_object *v)
+{
+	return conf_parse_cache(json_object_get_string(v), &d->fs.cache);
+}
+
+static int set_type(struct conf_device *d, struct json_object *v)
+{
+	const struct fs_ops *ops = fs_find(json_object_get_string(v));
+
+	if (!ops) {
+		DOCA_LOG_ERR("%s: filesystem type '%s' is unknown: use local, nfs or null", d->tag,
+			     json_object_get_string(v));
+		return -EINVAL;
+	}
+	d->fs.type = ops->name;
+	return 0;
+}
+
+static int set_filesystem(struct conf_device *d, struct json_object *v);
+
+static const struct key device_keys[] = {
+	{ "tag", json_type_string, set_tag },
+	{ "transport", json_type_string, set_transport },
+	{ "socket", json_type_string, set_socket },
+	{ "num_request_queues", json_type_int, set_queues },
+	{ "queue_size", json_type_int, set_queue_size },
+	{ "readonly", json_type_boolean, set_readonly },
+	{ "cache", json_type_string, set_cache },
+	{ "filesystem", json_type_object, set_filesystem },
+	{ NULL }
+};
+
+static const struct key filesystem_keys[] = {
+	{ "type", json_type_string, set_type },
+	{ "dir", json_type_string, set_dir },
+	{ "server", json_type_string, set_server },
+	{ "export", json_type_string, set_export },
+	{ "options", json_type_string, set_options },
+	{ NULL }
+};
+
+static int set_key(struct conf_device *d, const struct key *keys, const char *name,
+		   struct json_object *value)
+{
+	for (; keys->name; keys++) {
+		if (strcmp(keys->name, name))
+			continue;
+		if (json_object_is_type(value, keys->type))
+			return keys->set(d, value);
+		DOCA_LOG_ERR("%s: \"%s\" must be a %s, not %s", d->tag, name,
+			     json_type_to_name(keys->type), json_object_to_json_string(value));
+		return -EINVAL;
+	}
+	DOCA_LOG_ERR("%s: \"%s\" is not a key known here", d->tag, name);
+	return -EINVAL;
+}
+
+static int set_keys(struct conf_device *d, const struct key *keys, struct json_object *obj)
+{
+	json_object_object_foreach(obj, name, value)
+	{
+		int rc = set_key(d, keys, name, value);
+
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static int set_filesystem(struct conf_device *d, struct json_object *v)
+{
+	return set_keys(d, filesystem_keys, v);
+}
+
+static char *dup_or_null(const char *text)
+{
+	return text ? strdup(text) : NULL;
+}
+
+/* The socket is not inherited: two devices cannot share one. */
+static void copy_defaults(struct conf_device *d, const struct conf_device *from)
+{
+	*d = *from;
+	d->tag = strdup(from->tag);
+	d->transport = strdup(from->transport);
+	d->socket = NULL;
+	d->fs.dir = dup_or_null(from->fs.dir);
+	d->fs.server = dup_or_null(from->fs.server);
+	d->fs.export_path = dup_or_null(from->fs.export_path);
+	d->fs.options = dup_or_null(from->fs.options);
+}
+
+static int load_devices(struct conf *conf, struct json_object *list,
+			const struct conf_device *defaults)
+{
+	size_t nr = json_object_array_length(list);
+
+	if (!nr || nr > CONF_MAX_DEVICES) {
+		DOCA_LOG_ERR("%zu devices: use 1 to %d", nr, CONF_MAX_DEVICES);
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < nr; i++) {
+		struct json_object *obj = json_object_array_get_idx(list, i);
+		struct conf_device *d = &conf->device[conf->nr_devices++];
+		int rc;
+
+		copy_defaults(d, defaults);
+		if (!json_object_is_type(obj, json_type_object)) {
+			DOCA_LOG_ERR("device %zu is not an object", i);
+			return -EINVAL;
+		}
+		rc = set_keys(d, device_keys, obj);
+		if (rc)
+			return rc;
+		if (!d->socket) {
+			DOCA_LOG_ERR("%s: device %zu has no \"socket\"", d->tag, i);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+static int load_root(struct conf *conf, struct json_object *root, const struct conf_device *defaults)
+{
+	struct json_object *list = NULL;
+
+	json_object_object_foreach(root, name, value)
+	{
+		if (strcmp(name, "devices")) {
+			DOCA_LOG_ERR("\"%s\" is not a key known here: use \"devices\"", name);
+			return -EINVAL;
+		}
+		list = value;
+	}
+	if (!json_object_is_type(list, json_type_array)) {
+		DOCA_LOG_ERR("\"devices\" is missing or not an array");
+		return -EINVAL;
+	}
+	return load_devices(conf, list, defaults);
+}
+
+int conf_load_json(struct conf *conf, const char *path, const struct conf_device *defaults)
+{
+	struct json_object *root = json_object_from_file(path);
+	int rc;
+
+	if (!root) {
+		DOCA_LOG_ERR("configuration %s: %s", path, json_util_get_last_err());
+		return -EINVAL;
+	}
+	if (json_object_is_type(root, json_type_object)) {
+		rc = load_root(conf, root, defaults);
+	} else {
+		DOCA_LOG_ERR("the file is not a JSON object");
+		rc = -EINVAL;
+	}
+	if (rc)
+		DOCA_LOG_ERR("configuration %s refused", path);
+	json_object_put(root);
+	return rc;
+}

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "device.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "doca_ctx.h"
+#include "doca_devemu_vfs_dev.h"
+#include "doca_devemu_virtio.h"
+#include "doca_log.h"
+#include "manager.h"
+#include "request.h"
+
+DOCA_LOG_REGISTER(VIRTIOFS::DEVICE);
+
+static int errno_of(doca_error_t rc)
+{
+	switch (rc) {
+	case DOCA_SUCCESS:
+	case DOCA_ERROR_IN_PROGRESS:
+		return 0;
+	case DOCA_ERROR_NO_MEMORY:
+		return -ENOMEM;
+	case DOCA_ERROR_IN_USE:
+		return -EBUSY;
+	case DOCA_ERROR_INVALID_VALUE:
+		return -EINVAL;
+	default:
+		return -EIO;
+	}
+}
+
+struct dio *dio_of(struct doca_devemu_vfs_io *io)
+{
+	union doca_data data = { 0 };
+
+	doca_ctx_get_user_data(doca_devemu_vfs_io_as_ctx(io), &data);
+	return data.ptr;
+}
+
+/* ---- reset: drain, forget, tell ---- */
+
+/* First thread: every thread has returned what it owned. */
+static int reset_finish(void *arg)
+{
+	struct device *dev = arg;
+	doca_error_t rc;
+
+	fs_reset(dev->fs);
+	rc = doca_devemu_virtio_dev_reset_complete(doca_devemu_vfs_dev_as_virtio_dev(dev->vfs));
+	if (rc != DOCA_SUCCESS && rc != DOCA_ERROR_BAD_STATE) /* BAD_STATE: stopped meanwhile */
+		DOCA_LOG_ERR("%s: reset not completed: %s", dev->conf->tag,
+			     doca_error_get_descr(rc));
+	return 0;
+}
+
+void dio_drained(struct dio *dio)
+{
+	struct device *dev = dio->dev;
+
+	dio->draining = false;
+	/* Pairs with the store in on_reset(): the last one sees what all the others did. */
+	if (__atomic_sub_fetch(&dev->draining, 1, __ATOMIC_ACQ_REL) == 0)
+		thr_post(&dev->threads->thr[0], reset_finish, dev);
+}
+
+static int dio_drain(void *arg)
+{
+	struct dio *dio = arg;
+
+	dio->draining = true;
+	if (!dio->outstanding)
+		dio_drained(dio);
+	return 0;
+}
+
+static void on_reset(struct doca_devemu_virtio_dev *virtio, union doca_data user)
+{
+	struct device *dev = user.ptr;
+
+	DOCA_LOG_INFO("%s: reset by the host", dev->conf->tag);
+	__atomic_store_n(&dev->draining, dev->threads->nr, __ATOMIC_RELEASE);
+	for (unsigned int i = 0; i < dev->threads->nr; i++)
+		thr_post(&dev->threads->thr[i], dio_drain, &dev->dio[i]);
+}
+
+/* ---- the device context: first thread ---- */
+
+static void on_dev_state(const union doca_data user, struct doca_ctx *ctx,
+			 enum doca_ctx_states prev, enum doca_ctx_states next)
+{
+	struct device *dev = user.ptr;
+
+	if (next == DOCA_CTX_STATE_RUNNING)
+		DOCA_LOG_INFO("%s: running, %u request queues of %u on %u threads", dev->conf->tag,
+			      dev->conf->num_request_queues, dev->conf->queue_size,
+			      dev->threads->nr);
+	if (next == DOCA_CTX_STATE_IDLE)
+		sem_post(&dev->idle);
+}
+
+static doca_error_t configure(struct device *dev)
+{
+	struct doca_devemu_virtio_dev *virtio = doca_devemu_vfs_dev_as_virtio_dev(dev->vfs);
+	struct doca_ctx *ctx = doca_devemu_vfs_dev_as_ctx(dev->vfs);
+	const struct conf_device *c = dev->conf;
+	union doca_data self = { .ptr = dev };
+	char tag[DOCA_VFS_TAG_SIZE] = { 0 };
+	doca_error_t rc;
+
+	strncpy(tag, c->tag, sizeof(tag) - 1);
+	rc = doca_devemu_vfs_dev_set_tag(dev->vfs, tag);
+	if (rc == DOCA_SUCCESS)
+		rc = doca_devemu_vfs_dev_set_num_request_queues(dev->vfs, c->num_request_queues);
+	if (rc == DOCA_SUCCESS)
+		rc = doca_devemu_virtio_dev_set_num_queues(virtio, c->num_request_queues + 1);
+	if (rc == DOCA_SUCCESS)
+		rc = doca_devemu_virtio_dev_set_queue_size(virtio, c->queue_size);
+	if (rc == DOCA_SUCCESS)
+		rc = doca_devemu_virtio_dev_set_num_required_running_virtio_io_ctxs(
+			virtio, dev->threads->nr);
+	if (rc == DOCA_SUCCESS)
+		rc = doca_devemu_virtio_dev_event_reset_register(virtio, on_reset, self);
+	if (rc == DOCA_SUCCESS)
+		rc = doca_ctx_set_user_data(ctx, self);
+	return rc == DOCA_SUCCESS ? doca_ctx_set_state_changed_cb(ctx, on_dev_state) : rc;
+}
+
+static int create_vfs(void *arg)
+{
+	struct device *dev = arg;
+	doca_error_t rc;
+
+	rc = doca_devemu_vfs_dev_create(manager_vfs_type(), dev->rep, dev->threads->thr[0].pe,
+					&dev->vfs);
+	if (rc == DOCA_SUCCESS)
+		rc = configure(dev);
+	if (rc == DOCA_SUCCESS)
+		rc = doca_ctx_start(doca_devemu_vfs_dev_as_ctx(dev->vfs));
+	if (rc == DOCA_SUCCESS || rc == DOCA_ERROR_IN_PROGRESS)
+		return 0;
+	DOCA_LOG_ERR("%s: device cannot be started: %s", dev->conf->tag, doca_error_get_descr(rc));
+	if (dev->vfs)
+		doca_devemu_vfs_dev_destroy(dev->vfs);
+	dev->vfs = NULL;
+	return errno_of(rc);
+}
+
+static int stop_vfs(void *arg)
+{
+	struct device *dev = arg;
+
+	return errno_of(doca_ctx_stop(doca_devemu_vfs_dev_as_ctx(dev->vfs)));
+}
+
+static int destroy_vfs(void *arg)
+{
+	struct device *dev = arg;
+	doca_error_t rc = doca_devemu_vfs_dev_destroy(dev->vfs);
+
+	if (rc != DOCA_SUCCESS)
+		DOCA_LOG_ERR("%s: device cannot be destroyed: %s", dev->conf->tag,
+			     doca_error_get_descr(rc));
+	return errno_of(rc);
+}
+
+/* ---- one I/O context per thread: that thread ---- */
+
+static void dio_detach(struct dio *dio)
+{
+	if (dio->attached) {
+		thr_fs_remove(dio->thr, &dio->thr_fs);
+		fs_detach(dio->ft);
+	}
+	dio->attached = false;
+}
+
+static void on_io_state(const union doca_data user, struct doca_ctx *ctx,
+			enum doca_ctx_states prev, enum doca_ctx_states next)
+{
+	struct dio *dio = user.ptr;
+
+	if (next != DOCA_CTX_STATE_IDLE)
+		return;
+	dio_detach(dio);
+	doca_devemu_vfs_io_destroy(dio->io);
+	dio->io = NULL;
+}
+
+static int dio_attach(struct dio *dio)
+{
+	int rc = fs_attach(dio->dev->fs, dio->thr, dio->thr->index, &dio->ft);
+
+	if (rc) {
+		DOCA_LOG_ERR("%s: file system on thread %u: %s", dio->dev->conf->tag,
+			     dio->thr->index, strerror(-rc));
+		return rc;
+	}
+	dio->thr_fs.ft = dio->ft;
+	thr_fs_add(dio->thr, &dio->thr_fs);
+	dio->attached = true;
+	return 0;
+}
+
+static doca_error_t start_io(struct dio *dio)
+{
+	union doca_data self = { .ptr = dio };
+	struct doca_ctx *ctx;
+	doca_error_t rc;
+
+	rc = doca_devemu_vfs_io_create(dio->dev->vfs, dio->thr->pe, &dio->io);
+	if (rc != DOCA_SUCCESS)
+		return rc;
+	ctx = doca_devemu_vfs_io_as_ctx(dio->io);
+	rc = req_register_handlers(dio->io);
+	if (rc == DOCA_SUCCESS)
+		rc = doca_ctx_set_user_data(ctx, self);
+	if (rc == DOCA_SUCCESS)
+		rc = doca_ctx_set_state_changed_cb(ctx, on_io_state);
+	if (rc == DOCA_SUCCESS)
+		rc = doca_ctx_start(ctx);
+	if (rc == DOCA_ERROR_IN_PROGRESS)
+		rc = DOCA_SUCCESS;
+	if (rc != DOCA_SUCCESS) {
+		doca_devemu_vfs_io_destroy(dio->io);
+		dio->io = NULL;
+	}
+	return rc;
+}
+
+static int dio_start(void *arg)
+{
+	struct dio *dio = arg;
+	doca_error_t rc;
+	int err = dio_attach(dio);
+
+	if (err)
+		return err;
+	rc = start_io(dio);
+	if (rc == DOCA_SUCCESS)
+		return 0;
+	DOCA_LOG_ERR("%s: I/O context on thread %u: %s", dio->dev->conf->tag, dio->thr->index,
+		     doca_error_get_descr(rc));
+	dio_detach(dio);
+	return errno_of(rc);
+}
+
+static int dio_stop(void *arg)
+{
+	struct dio *dio = arg;
+
+	return dio->io ? errno_of(doca_ctx_stop(doca_devemu_vfs_io_as_ctx(dio->io))) : 0;
+}
+
+/* ---- the whole: main thread ---- */
+
+static int wait_idle(struct device *dev, int timeout_ms)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += timeout_ms / 1000;
+	while (sem_timedwait(&dev->idle, &until))
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
+static void device_free(struct device *dev)
+{
+	if (dev->rep)
+		doca_dev_rep_close(dev->rep);
+	fs_close(dev->fs);
+	sem_destroy(&dev->idle);
+	free(dev->dio);
+	free(dev);
+}
+
+static int open_fs(struct device *dev)
+{
+	char err[FS_ERR_LEN] = "";
+	int rc = fs_open(&dev->conf->fs, &dev->fs, err);
+
+	if (rc)
+		DOCA_LOG_ERR("%s: %s", dev->conf->tag, err[0] ? err : strerror(-rc));
+	return rc;
+}
+
+static struct device *device_alloc(const struct conf_device *conf, struct thr_set *threads)
+{
+	struct device *dev = calloc(1, sizeof(*dev));
+
+	if (!dev)
+		return NULL;
+	dev->conf = conf;
+	dev->threads = threads;
+	sem_init(&dev->idle, 0, 0);
+	dev->dio = calloc(threads->nr, sizeof(*dev->dio));
+	for (unsigned int i = 0; dev->dio && i < threads->nr; i++) {
+		dev->dio[i].dev = dev;
+		dev->dio[i].thr = &threads->thr[i];
+	}
+	return dev;
+}
+
+#define START_TIMEOUT_MS 10000
+
+int device_start(const struct conf_device *conf, unsigned int index, struct thr_set *threads,
+		 struct device **ret_dev)
+{
+	struct device *dev = device_alloc(conf, threads);
+	int rc;
+
+	if (!dev)
+		return -ENOMEM;
+	rc = dev->dio ? open_fs(dev) : -ENOMEM;
+	if (!rc)
+		rc = manager_open_function(index, &dev->rep);
+	if (!rc)
+		rc = thr_call(&threads->thr[0], create_vfs, dev);
+	if (rc) {
+		device_free(dev);
+		return rc;
+	}
+	for (unsigned int i = 0; !rc && i < threads->nr; i++)
+		rc = thr_call(&threads->thr[i], dio_start, &dev->dio[i]);
+	if (rc) {
+		device_stop(dev, START_TIMEOUT_MS);
+		return rc;
+	}
+	*ret_dev = dev;
+	return 0;
+}
+
+int device_stop(struct device *dev, int timeout_ms)
+{
+	int rc;
+
+	if (!dev)
+		return 0;
+	thr_call(&dev->threads->thr[0], stop_vfs, dev);
+	for (unsigned int i = 0; i < dev->threads->nr; i++)
+		thr_call(&dev->threads->thr[i], dio_stop, &dev->dio[i]);
+	rc = wait_idle(dev, timeout_ms);
+	if (rc)
+		return rc;
+	thr_call(&dev->threads->thr[0], destroy_vfs, dev);
+	device_free(dev);
+	return 0;
+}

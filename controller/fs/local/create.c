@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Operations on names: CREATE MKNOD MKDIR SYMLINK with the caller's rights; LINK UNLINK RMDIR RENAME as
+ * root, the guest's kernel has checked those.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "local.h"
+
+/* Times a name may vanish between "exists" and the open before CREATE gives up. */
+#define CREATE_TRIES 3
+
+/* The parent, pinned, and its descriptor. On error nothing is held. */
+static int parent_get(struct fs_req *req, uint64_t nodeid, const char *name,
+		      struct lnode **ret_parent, struct lfd *dir)
+{
+	struct lnode *parent;
+	int err;
+
+	parent = local_node_get(req, nodeid);
+	if (!parent)
+		return -ESTALE;
+	err = local_check_name(name);
+	if (!err)
+		err = local_node_fd(local_thread_of(req), parent, dir);
+	if (err)
+		local_node_put(req, parent);
+	*ret_parent = parent;
+	return err;
+}
+
+static int caller(struct fs_req *req)
+{
+	/* A guest that tells the groups that matter is held to them. */
+	return cred_caller(req, req->ft->fs->session_flags & FUSE_CREATE_SUPP_GROUP);
+}
+
+static int do_mknod(struct fs_req *req, int dirfd)
+{
+	uint32_t r = req->mknod->rdev;
+	dev_t dev = makedev((r & 0xfff00) >> 8, (r & 0xff) | ((r >> 12) & 0xfff00));
+
+	return mknodat(dirfd, req->name[0], req->mknod->mode, dev);
+}
+
+static int do_mkdir(struct fs_req *req, int dirfd)
+{
+	return mkdirat(dirfd, req->name[0], req->mkdir->mode & 07777);
+}
+
+static int do_symlink(struct fs_req *req, int dirfd)
+{
+	return symlinkat(req->name[1], dirfd, req->name[0]);
+}
+
+/* make() puts a new name into dirfd; the reply is its entry. */
+static void make_entry(struct fs_req *req, int (*make)(struct fs_req *, int dirfd))
+{
+	struct local_thread *t = local_thread_of(req);
+	struct lnode *parent, *child;
+	struct lfd dir;
+	int err;
+
+	err = parent_get(req, req->in->nodeid, req->name[0], &parent, &dir);
+	if (err) {
+		fs_req_done(req, err);
+		return;
+	}
+	err = caller(req);
+	if (!err && make(req, dir.fd))
+		err = local_errno();
+	/* The caller may not be allowed to search where it may write. */
+	cred_root();
+	if (!err)
+		err = local_node_of_name(t, parent, dir.fd, req->name[0], true, req->entry, &child);
+	local_fd_put(&dir);
+	local_node_put(req, parent);
+	if (err)
+		fs_req_done(req, err);
+	else
+		local_entry_done(req, child);
+}
+
+void local_op_mknod(struct fs_req *req)
+{
+	make_entry(req, do_mknod);
+}
+
+void local_op_mkdir(struct fs_req *req)
+{
+	make_entry(req, do_mkdir);
+}
+
+void local_op_symlink(struct fs_req *req)
+{
+	make_entry(req, do_symlink);
+}
+
+/* An existing file of that name, for a CREATE without O_EXCL. Descriptor or -errno. */
+static int create_open_existing(struct fs_req *req, const struct lnode *parent, int dirfd,
+				struct lnode **ret_node)
+{
+	struct local_thread *t = local_thread_of(req);
+	int fd, err;
+
+	cred_root();
+	err = local_node_of_name(t, parent, dirfd, req->name[0], false, req->entry, ret_node);
+	if (err)
+		return err;
+	fd = (*ret_node)->key.fmt == S_IFDIR ?
+		     -EISDIR :
+		     local_node_open(t, *ret_node, local_open_flags(req->create->flags));
+	if (fd >= 0 && (req->create->flags & O_TRUNC)) {
+		err = req->create->open_flags & FUSE_OPEN_KILL_SUIDGID ? cred_root_kill() : 0;
+		if (!err && ftruncate(fd, 0))
+			err = -errno;
+		cred_root();
+		if (!err) /* the attributes in the reply are from before */
+			req->entry->attr.size = req->entry->attr.blocks = 0;
+	}
+	if (fd < 0 || err)
+		local_node_put(req, *ret_node);
+	if (err && fd >= 0)
+		close(fd);
+	return err ? err : fd;
+}
+
+static int create_new(struct fs_req *req, const struct lnode *parent, int dirfd,
+		      struct lnode **ret_node)
+{
+	struct local_thread *t = local_thread_of(req);
+	int flags = local_open_flags(req->create->flags) | O_CREAT | O_EXCL;
+	int fd, err;
+
+	err = caller(req);
+	if (err)
+		return err;
+	fd = local_open_name(t, dirfd, req->name[0], flags, req->create->mode & 07777);
+	if (fd < 0)
+		return fd;
+	err = local_node_of_fd(t, parent, fd, req->entry, ret_node);
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+static void create_reply(struct fs_req *req, struct lnode *ln, int fd)
+{
+	struct local_thread *t = local_thread_of(req);
+	int err = lfh_open(&t->lfs->fhs, fd, NULL, &req->create_open->fh);
+
+	if (err) {
+		close(fd);
+		local_node_put(req, ln);
+		fs_req_done(req, err);
+		return;
+	}
+	req->create_open->open_flags = req->ft->fs->cache.open_flags;
+	local_entry_done(req, ln);
+}
+
+/*
+ * Never one open() with O_CREAT alone: what exists may be a pipe or a device that somebody put there, and
+ * that is not to be opened.
+ */
+void local_op_create(struct fs_req *req)
+{
+	struct lnode *parent, *child = NULL;
+	struct lfd dir;
+	int i, fd;
+
+	fd = parent_get(req, req->in->nodeid, req->name[0], &parent, &dir);
+	if (fd) {
+		fs_req_done(req, fd);
+		return;
+	}
+	for (i = 0; i < CREATE_TRIES; i++) {
+		fd = create_new(req, parent, dir.fd, &child);
+		if (fd != -EEXIST || (req->create->flags & O_EXCL))
+			break;
+		fd = create_open_existing(req, parent, dir.fd, &child);
+		if (fd != -ENOENT)
+			break;
+	}
+	local_fd_put(&dir);
+	local_node_put(req, parent);
+	if (fd < 0)
+		fs_req_done(req, fd);
+	else
+		create_reply(req, child, fd);
+}
+
+/* linkat() of a descriptor: by itself with the right to, else by its path in /proc. */
+static int link_fd(int fd, int dirfd, const char *name)
+{
+	char path[LOCAL_PROC_LEN];
+
+	if (!linkat(fd, "", dirfd, name, AT_EMPTY_PATH))
+		return 0;
+	if (errno != ENOENT && errno != EPERM)
+		return -errno;
+	return linkat(AT_FDCWD, local_proc_path(path, fd), dirfd, name, AT_SYMLINK_FOLLOW) ?
+		       -errno :
+		       0;
+}
+
+static int link_node(struct fs_req *req, struct lnode *ln, struct lnode *parent,
+		     struct lnode **ret_child)
+{
+	struct local_thread *t = local_thread_of(req);
+	struct lfd old, dir;
+	int err;
+
+	err = local_node_fd(t, ln, &old);
+	if (err)
+		return err;
+	err = local_node_fd(t, parent, &dir);
+	if (!err) {
+		err = link_fd(old.fd, dir.fd, req->name[0]);
+		/* From the old descriptor: the entry is of what was linked, whatever has the name now. */
+		if (!err)
+			err = local_node_of_fd(t, parent, old.fd, req->entry, ret_child);
+		local_fd_put(&dir);
+	}
+	local_fd_put(&old);
+	return err;
+}
+
+void local_op_link(struct fs_req *req)
+{
+	struct lnode *parent = local_node_get(req, req->in->nodeid);
+	struct lnode *ln = local_node_get(req, req->link->oldnodeid);
+	struct lnode *child;
+	int err = -ESTALE;
+
+	cred_root();
+	if (parent && ln)
+		err = local_check_name(req->name[0]);
+	if (!err)
+		err = link_node(req, ln, parent, &child);
+	local_node_put(req, ln);
+	local_node_put(req, parent);
+	if (err)
+		fs_req_done(req, err);
+	else
+		local_entry_done(req, child);
+}
+
+static void remove_name(struct fs_req *req, int flags)
+{
+	struct lnode *parent;
+	struct lfd dir;
+	int err;
+
+	cred_root();
+	err = parent_get(req, req->in->nodeid, req->name[0], &parent, &dir);
+	if (!err) {
+		err = unlinkat(dir.fd, req->name[0], flags) ? -errno : 0;
+		local_fd_put(&dir);
+		local_node_put(req, parent);
+	}
+	fs_req_done(req, err);
+}
+
+void local_op_unlink(struct fs_req *req)
+{
+	remove_name(req, 0);
+}
+
+void local_op_rmdir(struct fs_req *req)
+{
+	remove_name(req, AT_REMOVEDIR);
+}
+
+static int rename_names(struct fs_req *req, struct lnode *from, struct lnode *to)
+{
+	struct local_thread *t = local_thread_of(req);
+	struct lfd old, new;
+	int err;
+
+	err = local_check_name(req->name[0]);
+	if (!err)
+		err = local_check_name(req->name[1]);
+	if (!err)
+		err = local_node_fd(t, from, &old);
+	if (err)
+		return err;
+	err = local_node_fd(t, to, &new);
+	if (!err) {
+		if (renameat2(old.fd, req->name[0], new.fd, req->name[1], req->rename2->flags))
+			err = -errno;
+		local_fd_put(&new);
+	}
+	local_fd_put(&old);
+	return err;
+}
+
+void local_op_rename(struct fs_req *req)
+{
+	struct lnode *from = local_node_get(req, req->in->nodeid);
+	struct lnode *to = local_node_get(req, req->rename2->newdir);
+	int err = -ESTALE;
+
+	cred_root();
+	if (from && to)
+		err = rename_names(req, from, to);
+	local_node_put(req, to);
+	local_node_put(req, from);
+	fs_req_done(req, err);
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Open files: OPEN RELEASE FLUSH in place; FSYNC FALLOCATE through the ring; COPY_FILE_RANGE, SYNCFS and the
+ * cutting off of large files through the worker.
+ */
+#include <errno.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "local.h"
+
+/*
+ * Left out on purpose: O_DIRECT (the host's page cache is what the guest bypasses its own for, and its
+ * buffers need not be aligned for the host's disk), O_APPEND (the guest's offsets are exact, and writes in
+ * flight together would change places), O_NONBLOCK and O_NOATIME.
+ */
+int local_open_flags(uint32_t guest_flags)
+{
+	int flags = (int)(guest_flags & (O_ACCMODE | O_SYNC | O_DSYNC)) | O_LARGEFILE;
+
+	/* O_TRUNC is done with the descriptor, which has to be writable then. */
+	if ((guest_flags & O_TRUNC) && (flags & O_ACCMODE) == O_RDONLY)
+		flags = (flags & ~O_ACCMODE) | O_RDWR;
+	return flags;
+}
+
+static void open_finish(struct fs_req *req, int err)
+{
+	struct local_thread *t = local_thread_of(req);
+	struct lreq *job = local_lreq(req);
+
+	if (!err)
+		err = lfh_open(&t->lfs->fhs, job->lfd.fd, NULL, &req->opened->fh);
+	if (err)
+		close(job->lfd.fd);
+	else
+		req->opened->open_flags = req->ft->fs->cache.open_flags;
+	fs_req_done(req, err);
+}
+
+static int open_truncate(struct fs_req *req)
+{
+	int err = 0;
+
+	if (req->open->open_flags & FUSE_OPEN_KILL_SUIDGID)
+		err = cred_root_kill();
+	if (!err && ftruncate(local_lreq(req)->lfd.fd, 0))
+		err = -errno;
+	cred_root();
+	return err;
+}
+
+void local_op_open(struct fs_req *req)
+{
+	struct local_thread *t = local_thread_of(req);
+	struct lreq *job = local_lreq(req);
+	struct lnode *ln = local_node_get(req, req->in->nodeid);
+	int fd = -ESTALE;
+
+	if (ln)
+		fd = ln->key.fmt == S_IFDIR ?
+			     -EISDIR :
+			     local_node_open(t, ln, local_open_flags(req->open->flags));
+	local_node_put(req, ln);
+	if (fd < 0) {
+		fs_req_done(req, fd);
+		return;
+	}
+	job->lfd.fd = fd;
+	if (!(req->open->flags & O_TRUNC))
+		open_finish(req, 0);
+	else if (local_truncate_is_slow(fd, 0))
+		local_work(t, req, open_truncate, open_finish);
+	else
+		open_finish(req, open_truncate(req));
+}
+
+void local_op_release(struct fs_req *req)
+{
+	struct local_thread *t = local_thread_of(req);
+
+	fs_req_done(req, lfh_close(&t->lfs->fhs, req->release->fh, false) ? 0 : -EBADF);
+}
+
+/* The file of the request, or an answer given. */
+static struct lfh *file_get(struct fs_req *req, uint64_t fh, bool is_dir)
+{
+	struct lfh *f = lfh_get(&local_thread_of(req)->lfs->fhs, fh, is_dir);
+
+	if (!f)
+		fs_req_done(req, -EBADF);
+	return f;
+}
+
+static void file_done(struct fs_req *req, struct lfh *f, int err)
+{
+	lfh_put(&local_thread_of(req)->lfs->fhs, f);
+	fs_req_done(req, err);
+}
+
+/* Closing a duplicate makes network file systems below tell about writes that failed. */
+void local_op_flush(struct fs_req *req)
+{
+	struct local_thread *t = local_thread_of(req);
+	struct lfh *f = file_get(req, req->flush->fh, false);
+	int fd, err, tries = 0;
+
+	if (!f)
+		return;
+	t->op_seq++;
+	do {
+		fd = fcntl(f->fd, F_DUPFD_CLOEXEC, 0);
+	} while (fd < 0 && local_again(t, &tries));
+	err = fd < 0 ? local_errno() : 0;
+	if (!err && close(fd) && errno != EINTR)
+		err = -errno;
+	file_done(req, f, err);
+}
+
+static void ring_file_done(struct fs_req *req, int res)
+{
+	file_done(req, local_lreq(req)->fh, res < 0 ? res : 0);
+}
+
+static void fsync_start(struct fs_req *req, bool is_dir)
+{
+	struct local_thread *t = local_thread_of(req);
+	struct lfh *f = file_get(req, req->fsync->fh, is_dir);
+	unsigned int flags = 0;
+
+	if (!f)
+		return;
+	if (req->fsync->fsync_flags & FUSE_FSYNC_FDATASYNC)
+		flags = IORING_FSYNC_DATASYNC;
+	local_lreq(req)->fh = f;
+	local_ring_prep(t, req, ring_file_done, IORING_OP_FSYNC, f->fd)->fsync_flags = flags;
+}
+
+void local_op_fsync(struct fs_req *req)
+{
+	fsync_start(req, false);
+}
+
+void local_op_fsyncdir(struct fs_req *req)
+{
+	fsync_start(req, true);
+}
+
+void local_op_fallocate(struct fs_req *req)
+{
+	const struct fuse_fallocate_in *in = req->fallocate;
+	struct local_thread *t = local_thread_of(req);
+	struct lfh *f = file_get(req, in->fh, false);
+	struct io_uring_sqe *sqe;
+
+	if (!f)
+		return;
+	local_lreq(req)->fh = f;
+	sqe = local_ring_prep(t, req, ring_file_done, IORING_OP_FALLOCATE, f->fd);
+	sqe->off = in->offset;
+	sqe->addr = in->length;
+	sqe->len = in->mode;
+}
+
+void local_op_lseek(struct fs_req *req)
+{
+	const struct fuse_lseek_in *in = req->lseek;
+	struct lfh *f = file_get(req, in->fh, false);
+	off_t off;
+	int err = 0;
+
+	if (!f)
+		return;
+	/* The guest knows its own position; only the holes are ours. */
+	if (in->whence != SEEK_DATA && in->whence != SEEK_HOLE)
+		err = -EINVAL;
+	if (!err) {
+		off = lseek(f->fd, (off_t)in->offset, (int)in->whence);
+		if (off < 0)
+			err = -errno;
+		else
+			req->sought->offset = (uint64_t)off;
+	}
+	file_done(req, f, err);
+}
+
+static int copy_range(struct fs_req *req)
+{
+	const struct fuse_copy_file_range_in *in = req->copy_file_range;
+	struct lreq *job = local_lreq(req);
+	loff_t from = (loff_t)in->off_in, to = (loff_t)in->off_out;
+	/* The reply has 32 bits for what was copied. */
+	size_t len = min(in->len, (uint64_t)(UINT32_MAX & ~4095u));
+	ssize_t n;
+
+	do {
+		n = copy_file_range(job->fh->fd, &from, job->fh2->fd, &to, len, 0);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	req->written->size = (uint32_t)n;
+	return 0;
+}
+
+static void copy_range_done(struct fs_req *req, int err)
+{
+	lfh_put(&local_thread_of(req)->lfs->fhs, local_lreq(req)->fh2);
+	file_done(req, local_lreq(req)->fh, err);
+}
+
+void local_op_copy_file_range(struct fs_req *req)
+{
+	const struct fuse_copy_file_range_in *in = req->copy_file_range;
+	struct local_thread *t = local_thread_of(req);
+	struct lreq *job = local_lreq(req);
+
+	cred_root();
+	job->fh = file_get(req, in->fh_in, false);
+	if (!job->fh)
+		return;
+	job->fh2 = lfh_get(&t->lfs->fhs, in->fh_out, false);
+	if (!job->fh2)
+		file_done(req, job->fh, -EBADF);
+	else if (in->flags)
+		copy_range_done(req, -EINVAL);
+	else if (in->len > LOCAL_SLOW_COPY)
+		local_work(t, req, copy_range, copy_range_done);
+	else
+		copy_range_done(req, copy_range(req));
+}
+
+static int syncfs_work(struct fs_req *req)
+{
+	return syncfs(local_lreq(req)->lfd.fd) ? -errno : 0;
+}
+
+static void syncfs_done(struct fs_req *req, int err)
+{
+	local_fd_put(&local_lreq(req)->lfd);
+	fs_req_done(req, err);
+}
+
+void local_op_syncfs(struct fs_req *req)
+{
+	struct local_thread *t = local_thread_of(req);
+	struct lreq *job = local_lreq(req);
+	struct lnode *ln = local_node_get(req, req->in->nodeid);
+	int err = -ESTALE;
+
+	/* Its own descriptor: the cache's may go while the worker waits. syncfs() refuses O_PATH. */
+	if (ln) {
+		job->lfd.fd = local_node_open(t, ln, O_RDONLY);
+		job->lfd.owned = true;
+		err = job->lfd.fd < 0 ? job->lfd.fd : 0;
+	}
+	local_node_put(req, ln);
+	if (err)
+		fs_req_done(req, err);
+	else
+		local_work(t, req, syncfs_work, syncfs_done);
+}
+
+/* The requests that change nothing but inode flags; their numbers carry the size of what they move. */
+static bool ioctl_allowed(uint32_t cmd)
+{
+	return cmd == FS_IOC_GETFLAGS || cmd == FS_IOC_SETFLAGS || cmd == FS_IOC32_GETFLAGS ||
+	       cmd == FS_IOC32_SETFLAGS || cmd == FS_IOC_FSGETXATTR || cmd == FS_IOC_FSSETXATTR;
+}
+
+static int ioctl_run(struct fs_req *req, int fd)
+{
+	const struct fuse_ioctl_in *in = req->ioctl;
+	unsigned char buf[64] = { 0 };
+	size_t size = _IOC_SIZE(in->cmd);
+	uint32_t cmd = in->cmd;
+
+	/* The 32-bit and 64-bit numbers of these differ by size, and all move an int. */
+	if (cmd == FS_IOC32_GETFLAGS)
+		cmd = FS_IOC_GETFLAGS;
+	if (cmd == FS_IOC32_SETFLAGS)
+		cmd = FS_IOC_SETFLAGS;
+	if ((_IOC_DIR(in->cmd) & _IOC_WRITE) && fs_req_get(req, 0, buf, size) != size)
+		return -EINVAL;
+	if ((_IOC_DIR(in->cmd) & _IOC_READ) && (in->out_size < size || req->room_len < size))
+		return -EINVAL;
+	if (ioctl(fd, cmd, buf) < 0)
+		return -errno;
+	req->ioctl_out->result = 0;
+	if (_IOC_DIR(in->cmd) & _IOC_READ)
+		fs_req_put(req, buf, size);
+	return 0;
+}
+
+void local_op_ioctl(struct fs_req *req)
+{
+	const struct fuse_ioctl_in *in = req->ioctl;
+	struct lfh *f;
+
+	if ((in->flags & FUSE_IOCTL_UNRESTRICTED) || !ioctl_allowed(in->cmd)) {
+		fs_req_done(req, -ENOTTY);
+		return;
+	}
+	cred_root();
+	f = file_get(req, in->fh, in->flags & FUSE_IOCTL_DIR);
+	if (f)
+		file_done(req, f, ioctl_run(req, f->fd));
+}

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "local.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "fs/types.h"
+
+/*
+ * Promised to the guest, and why not more: DONT_MASK is left out so that the guest applies its umask;
+ * EXPORT_SUPPORT needs LOOKUP of ".." which nobody gets here; locks and ACLs are not served.
+ */
+#define LOCAL_INIT_FLAGS                                                                           \
+	(FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_BIG_WRITES | FUSE_AUTO_INVAL_DATA |          \
+	 FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO | FUSE_PARALLEL_DIROPS | FUSE_MAX_PAGES |     \
+	 FUSE_HANDLE_KILLPRIV_V2 | FUSE_ASYNC_DIO | FUSE_SUBMOUNTS | FUSE_INIT_EXT |               \
+	 FUSE_CREATE_SUPP_GROUP)
+
+/* The most the system lets us have; returns it. */
+static uint32_t local_raise_nofile(void)
+{
+	struct rlimit lim;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim))
+		return 1024;
+	if (lim.rlim_cur < lim.rlim_max) {
+		lim.rlim_cur = lim.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &lim))
+			getrlimit(RLIMIT_NOFILE, &lim);
+	}
+	return lim.rlim_cur > 1u << 22 ? 1u << 22 : (uint32_t)lim.rlim_cur;
+}
+
+/*
+ * Who may hold how many descriptors: half for what the guest opens, a quarter for nodes that must keep
+ * one (the other way round where all of them must), an eighth or less for the caches, the rest for us.
+ */
+static int local_budget(struct local_fs *lfs, uint32_t nofile)
+{
+	bool handles = lfs->mounts[0].fd >= 0;
+	unsigned int sets = 1;
+
+	while (sets < LOCAL_FDCACHE_SETS_MAX && sets * 2 * LOCAL_FDCACHE_WAYS <= nofile / 16)
+		sets *= 2;
+	lfs->cache_sets = sets;
+	lfs->fd_nodes_max = handles ? nofile / 4 : nofile / 2;
+	return lfh_table_init(&lfs->fhs, handles ? nofile / 2 : nofile / 4);
+}
+
+static int local_check_ring(char *err)
+{
+	struct io_uring ring;
+	int ret = io_uring_queue_init(2, &ring, 0);
+
+	if (ret) {
+		snprintf(err, FS_ERR_LEN,
+			 "io_uring is not available (%s): allow it (sysctl kernel.io_uring_disabled=0, or the "
+			 "seccomp profile of the container)",
+			 strerror(-ret));
+		return ret;
+	}
+	io_uring_queue_exit(&ring);
+	return 0;
+}
+
+static void local_close(struct fs *fs)
+{
+	struct local_fs *lfs = container_of(fs, struct local_fs, fs);
+	uint32_t i;
+
+	lfh_table_fini(&lfs->fhs);
+	nodetab_destroy(lfs->nodes);
+	for (i = 0; i < lfs->nr_mounts; i++)
+		if (lfs->mounts[i].fd >= 0)
+			close(lfs->mounts[i].fd);
+	if (lfs->root_fd >= 0)
+		close(lfs->root_fd);
+	pthread_mutex_destroy(&lfs->mount_lock);
+	free(lfs);
+}
+
+static int local_open_root(struct local_fs *lfs, const struct fs_config *cfg, char *err)
+{
+	uint32_t nofile = local_raise_nofile();
+	const char *what = "open";
+	int ret = 0;
+
+	lfs->fd_nodes_max = 1; /* the root's; the rest follows from what the root can do */
+	lfs->root_fd = open(cfg->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (lfs->root_fd < 0)
+		ret = -errno;
+	if (!ret) {
+		what = "node table";
+		ret = nodetab_create(&local_node_ops, lfs, 0, &lfs->nodes);
+	}
+	if (!ret)
+		ret = local_node_open_root(lfs, &what);
+	if (!ret) {
+		what = "handle table";
+		ret = local_budget(lfs, nofile);
+	}
+	if (ret)
+		snprintf(err, FS_ERR_LEN, "cannot serve the directory '%s': %s: %s", cfg->dir, what,
+			 strerror(-ret));
+	return ret;
+}
+
+static int local_open(const struct fs_config *cfg, struct fs **ret_fs, char *err)
+{
+	struct local_fs *lfs;
+	int ret;
+
+	if (!cfg->dir || !cfg->dir[0]) {
+		snprintf(err, FS_ERR_LEN, "the local file system needs a directory: --local DIR");
+		return -EINVAL;
+	}
+	ret = local_check_ring(err);
+	if (ret)
+		return ret;
+	lfs = calloc(1, sizeof(*lfs));
+	if (!lfs)
+		return -ENOMEM;
+	pthread_mutex_init(&lfs->mount_lock, NULL);
+	lfh_table_init(&lfs->fhs, 0);
+	lfs->switch_creds = cred_can_switch();
+	ret = local_open_root(lfs, cfg, err);
+	if (ret) {
+		local_close(&lfs->fs);
+		return ret;
+	}
+	lfs->fs.ops = &fs_local;
+	lfs->fs.init_flags = LOCAL_INIT_FLAGS;
+	*ret_fs = &lfs->fs;
+	return 0;
+}
+
+static int local_attach(struct fs *fs, struct thr *thr, unsigned int index,
+			struct fs_thread **ret_ft)
+{
+	struct local_fs *lfs = container_of(fs, struct local_fs, fs);
+	struct local_thread *t;
+	int err;
+
+	/* The umask is the process's unless the thread gets one of its own; the guest applied its. */
+	if (unshare(CLONE_FS))
+		return -errno;
+	umask(0);
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return -ENOMEM;
+	t->lfs = lfs;
+	t->ft.thr = thr; /* the ring is watched from the start */
+	err = fdcache_init(&t->cache, lfs->cache_sets);
+	if (err)
+		goto free_thread;
+	err = local_ring_init(t);
+	if (err)
+		goto free_cache;
+	err = local_worker_init(t);
+	if (err)
+		goto free_ring;
+	*ret_ft = &t->ft;
+	return 0;
+free_ring:
+	local_ring_fini(t);
+free_cache:
+	fdcache_fini(&t->cache);
+free_thread:
+	free(t);
+	return err;
+}
+
+static void local_detach(struct fs_thread *ft)
+{
+	struct local_thread *t = container_of(ft, struct local_thread, ft);
+
+	cred_root();
+	local_worker_fini(t);
+	local_ring_fini(t);
+	fdcache_fini(&t->cache);
+	free(t);
+}
+
+static int local_poll(struct fs_thread *ft)
+{
+	struct local_thread *t = container_of(ft, struct local_thread, ft);
+	uint32_t reclaim = __atomic_load_n(&t->lfs->reclaim, __ATOMIC_RELAXED);
+	int n = 0;
+
+	cred_root();
+	if (t->inflight)
+		n += local_ring_poll(t);
+	if (t->working && __atomic_load_n(&t->worker.done, __ATOMIC_RELAXED))
+		n += local_worker_reap(t);
+	if (unlikely(reclaim != t->cache.seen_reclaim)) {
+		t->cache.seen_reclaim = reclaim;
+		t->op_seq++;
+		fdcache_drop(t);
+	}
+	return n;
+}
+
+/* Every thread empties its descriptor cache, too: the directories may be gone for good. */
+static void local_reset(struct fs *fs)
+{
+	struct local_fs *lfs = container_of(fs, struct local_fs, fs);
+
+	lfh_close_all(&lfs->fhs);
+	nodetab_forget_all(lfs->nodes);
+	__atomic_add_fetch(&lfs->reclaim, 1, __ATOMIC_RELAXED);
+}
+
+const struct fs_ops fs_local = {
+	.name = "local",
+	.req_ctx_size = sizeof(struct lreq),
+	.open = local_open,
+	.close = local_close,
+	.attach = local_attach,
+	.detach = local_detach,
+	.poll = local_poll,
+	.reset = local_reset,
+	.op = {
+		[FUSE_LOOKUP] = local_op_lookup,
+		[FUSE_FORGET] = local_op_forget,
+		[FUSE_GETATTR] = local_op_getattr,
+		[FUSE_SETATTR] = local_op_setattr,
+		[FUSE_READLINK] = local_op_readlink,
+		[FUSE_SYMLINK] = local_op_symlink,
+		[FUSE_MKNOD] = local_op_mknod,
+		[FUSE_MKDIR] = local_op_mkdir,
+		[FUSE_UNLINK] = local_op_unlink,
+		[FUSE_RMDIR] = local_op_rmdir,
+		[FUSE_RENAME] = local_op_rename,
+		[FUSE_LINK] = local_op_link,
+		[FUSE_OPEN] = local_op_open,
+		[FUSE_READ] = local_op_read,
+		[FUSE_WRITE] = local_op_write,
+		[FUSE_STATFS] = local_op_statfs,
+		[FUSE_RELEASE] = local_op_release,
+		[FUSE_FSYNC] = local_op_fsync,
+		[FUSE_SETXATTR] = local_op_setxattr,
+		[FUSE_GETXATTR] = local_op_getxattr,
+		[FUSE_LISTXATTR] = local_op_listxattr,
+		[FUSE_REMOVEXATTR] = local_op_removexattr,
+		[FUSE_FLUSH] = local_op_flush,
+		[FUSE_OPENDIR] = local_op_opendir,
+		[FUSE_READDIR] = local_op_readdir,
+		[FUSE_RELEASEDIR] = local_op_releasedir,
+		[FUSE_FSYNCDIR] = local_op_fsyncdir,
+		[FUSE_ACCESS] = local_op_access,
+		[FUSE_CREATE] = local_op_create,
+		[FUSE_IOCTL] = local_op_ioctl,
+		[FUSE_BATCH_FORGET] = local_op_batch_forget,
+		[FUSE_FALLOCATE] = local_op_fallocate,
+		[FUSE_READDIRPLUS] = local_op_readdirplus,
+		[FUSE_RENAME2] = local_op_rename,
+		[FUSE_LSEEK] = local_op_lseek,
+		[FUSE_COPY_FILE_RANGE] = local_op_copy_file_range,
+		[FUSE_SYNCFS] = local_op_syncfs,
+	},
+};

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* LOOKUP, FORGET, attributes, READLINK, STATFS, ACCESS: cached metadata, answered in place. */
+#include <errno.h>
+#include <string.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "local.h"
+
+#define FORGET_BATCH 64
+
+void local_entry_done(struct fs_req *req, struct lnode *ln)
+{
+	fs_entry_set_valid(req->ft->fs, req->entry);
+	nodetab_grant(local_thread_of(req)->lfs->nodes, &ln->node);
+	local_node_put(req, ln);
+	fs_req_done(req, 0);
+}
+
+/* "No such name", which the guest may remember. */
+static void lookup_negative(struct fs_req *req)
+{
+	uint64_t ns = req->ft->fs->cache.negative_ns;
+
+	if (!ns) {
+		fs_req_done(req, -ENOENT);
+		return;
+	}
+	memset(req->entry, 0, sizeof(*req->entry));
+	req->entry->entry_valid = ns / 1000000000u;
+	req->entry->entry_valid_nsec = (uint32_t)(ns % 1000000000u);
+	fs_req_done(req, 0);
+}
+
+void local_op_lookup(struct fs_req *req)
+{
+	struct local_thread *t = local_thread_of(req);
+	struct lnode *child, *parent = local_node_get(req, req->in->nodeid);
+	struct lfd dir;
+	int err;
+
+	if (!parent) {
+		fs_req_done(req, -ESTALE);
+		return;
+	}
+	cred_root();
+	err = local_check_name(req->name[0]);
+	if (!err)
+		err = local_node_fd(t, parent, &dir);
+	if (!err) {
+		err = local_node_of_name(t, parent, dir.fd, req->name[0], true, req->entry, &child);
+		local_fd_put(&dir);
+	}
+	local_node_put(req, parent);
+	if (!err)
+		local_entry_done(req, child);
+	else if (err == -ENOENT)
+		lookup_negative(req);
+	else
+		fs_req_done(req, err);
+}
+
+void local_op_forget(struct fs_req *req)
+{
+	nodetab_forget(local_thread_of(req)->lfs->nodes, req->in->nodeid, req->forget->nlookup);
+	fs_req_done(req, 0);
+}
+
+void local_op_batch_forget(struct fs_req *req)
+{
+	struct nodetab *nodes = local_thread_of(req)->lfs->nodes;
+	struct fuse_forget_one one[FORGET_BATCH];
+	uint64_t left = req->batch_forget->count;
+	size_t i, n, off = 0;
+
+	do {
+		n = min(left, (uint64_t)FORGET_BATCH);
+		n = fs_req_get(req, off, one, n * sizeof(one[0])) / sizeof(one[0]);
+		for (i = 0; i < n; i++)
+			nodetab_forget(nodes, one[i].nodeid, one[i].nlookup);
+		off += n * sizeof(one[0]);
+		left -= n;
+	} while (n && left);
+	fs_req_done(req, 0);
+}
+
+static int attr_from_fd(struct fs_req *req, int fd)
+{
+	struct statx stx;
+
+	if (statx(fd, "", AT_EMPTY_PATH, LOCAL_STATX_MASK, &stx))
+		return local_errno();
+	local_attr_from_statx(&req->attr->attr, &stx);
+	fs_attr_set_valid(req->ft->fs, req->attr);
+	return 0;
+}
+
+void local_op_getattr(struct fs_req *req)
+{
+	struct local_thread *t = local_thread_of(req);
+	struct lnode *ln = local_node_get(req, req->in->nodeid);
+	struct lfh *f = NULL;
+	struct lfd lfd;
+	int err;
+
+	if (!ln) {
+		fs_req_done(req, -ESTALE);
+		return;
+	}
+	cred_root();
+	if (req->getattr->getattr_flags & FUSE_GETATTR_FH)
+		f = lfh_get(&t->lfs->fhs, req->getattr->fh, false);
+	if (f) {
+		err = attr_from_fd(req, f->fd);
+		lfh_put(&t->lfs->fhs, f);
+	} else {
+		err = local_node_fd(t, ln, &lfd);
+		if (!err) {
+			err = attr_from_fd(req, lfd.fd);
+			local_fd_put(&lfd);
+		}
+	}
+	local_node_put(req, ln);
+	fs_req_done(req, err);
+}
+
+/* SETATTR: owner and mode; size, perhaps in the worker; times and reply. */
+
+static int setattr_owner_mode(const struct fuse_setattr_in *in, const struct lnode *ln, int fd)
+{
+	uid_t uid = in->valid & FATTR_UID ? in->uid : (uid_t)-1;
+	gid_t gid = in->valid & FATTR_GID ? in->gid : (gid_t)-1;
+	char path[LOCAL_PROC_LEN];
+
+	/* Owner first: it clears the setuid bits that a mode in the same request may set. */
+	if ((in->valid & (FATTR_UID | FATTR_GID)) && fchownat(fd, "", uid, gid, AT_EMPTY_PATH))
+		return -errno;
+	if (!(in->valid & FATTR_MODE))
+		return 0;
+	if (ln->key.fmt == S_IFLNK)
+		return -EOPNOTSUPP;
+	return chmod(local_proc_path(path, fd), in->mode & 07777) ? -errno : 0;
+}
+
+static int setattr_truncate(struct fs_req *req)
+{
+	int err = 0;
+
+	if (req->setattr->valid & FATTR_KILL_SUIDGID)
+		err = cred_root_kill();
+	while (!err && ftruncate(local_lreq(req)->lfd.fd, (off_t)req->setattr->size))
+		if (errno != EINTR)
+			err = -errno;
+	cred_root();
+	return err;
+}
+
+static int setattr_times(const struct fuse_setattr_in *in, int fd)
+{
+	struct timespec ts[2] = {
+		{ .tv_sec = (time_t)in->atime, .tv_nsec = in->atimensec },
+		{ .tv_sec = (time_t)in->mtime, .tv_nsec = in->mtimensec },
+	};
+
+	if (in->valid & FATTR_ATIME_NOW)
+		ts[0].tv_nsec = UTIME_NOW;
+	else if (!(in->valid & FATTR_ATIME))
+		ts[0].tv_nsec = UTIME_OMIT;
+	else if (in->atimensec > 999999999)
+		return -EINVAL;
+	if (in->valid & FATTR_MTIME_NOW)
+		ts[1].tv_nsec = UTIME_NOW;
+	else if (!(in->valid & FATTR_MTIME))
+		ts[1].tv_nsec = UTIME_OMIT;
+	else if (in->mtimensec > 999999999)
+		return -EINVAL;
+	return utimensat(fd, "", ts, AT_EMPTY_PATH) ? -errno : 0;
+}
+
+static void setattr_finish(struct fs_req *req, int err)
+{
+	const uint32_t times = FATTR_ATIME | FATTR_MTIME | FATTR_ATIME_NOW | FATTR_MTIME_NOW;
+	struct local_thread *t = local_thread_of(req);
+	struct lreq *job = local_lreq(req);
+
+	cred_root();
+	if (!err && (req->setattr->valid & times))
+		err = setattr_times(req->setattr, job->lfd.fd);
+	if (!err)
+		err = attr_from_fd(req, job->lfd.fd);
+	local_fd_put(&job->lfd);
+	if (job->fh)
+		lfh_put(&t->lfs->fhs, job->fh);
+	local_node_put(req, job->node);
+	fs_req_done(req, err);
+}
+
+/* The descriptor to work on: the guest's open file, or one that can be written, or any. */
+static int setattr_fd(struct fs_req *req, struct lreq *job)
+{
+	struct local_thread *t = local_thread_of(req);
+	uint32_t valid = req->setattr->valid;
+
+	job->fh = NULL;
+	if (valid & FATTR_FH)
+		job->fh = lfh_get(&t->lfs->fhs, req->setattr->fh, false);
+	job->lfd.owned = false;
+	if (job->fh) {
+		job->lfd.fd = job->fh->fd;
+		return 0;
+	}
+	if (!(valid & FATTR_SIZE))
+		return local_node_fd(t, job->node, &job->lfd);
+	if (job->node->key.fmt != S_IFREG)
+		return job->node->key.fmt == S_IFDIR ? -EISDIR : -EINVAL;
+	job->lfd.fd = local_node_open(t, job->node, O_WRONLY);
+	job->lfd.owned = true;
+	return job->lfd.fd < 0 ? job->lfd.fd : 0;
+}
+
+bool local_truncate_is_slow(int fd, uint64_t size)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && (uint64_t)st.st_blocks * 512 > LOCAL_SLOW_TRUNCATE &&
+	       (uint64_t)st.st_size > size;
+}
+
+void local_op_setattr(struct fs_req *req)
+{
+	struct local_thread *t = local_thread_of(req);
+	struct lreq *job = local_lreq(req);
+	int err;
+
+	job->node = local_node_get(req, req->in->nodeid);
+	if (!job->node) {
+		fs_req_done(req, -ESTALE);
+		return;
+	}
+	cred_root();
+	err = setattr_fd(req, job);
+	if (err) {
+		local_node_put(req, job->node);
+		fs_req_done(req, err);
+		return;
+	}
+	err = setattr_owner_mode(req->setattr, job->node, job->lfd.fd);
+	if (!err && (req->setattr->valid & FATTR_SIZE)) {
+		if (local_truncate_is_slow(job->lfd.fd, req->setattr->size)) {
+			local_work(t, req, setattr_truncate, setattr_finish);
+			return;
+		}
+		err = setattr_truncate(req);
+	}
+	setattr_finish(req, err);
+}
+
+void local_op_readlink(struct fs_req *req)
+{
+	struct local_thread *t = local_thread_of(req);
+	struct lnode *ln = local_node_get(req, req->in->nodeid);
+	struct lfd lfd;
+	ssize_t n = -1;
+	int err;
+
+	if (!ln) {
+		fs_req_done(req, -ESTALE);
+		return;
+	}
+	cred_root();
+	err = ln->key.fmt == S_IFLNK ? local_node_fd(t, ln, &lfd) : -EINVAL;
+	if (!err) {
+		n = readlinkat(lfd.fd, "", t->scratch, PATH_MAX);
+		err = n < 0 ? -errno : 0;
+		local_fd_put(&lfd);
+	}
+	if (!err)
+		fs_req_put(req, t->scratch, (size_t)n);
+	local_node_put(req, ln);
+	fs_req_done(req, err);
+}
+
+void local_op_statfs(struct fs_req *req)
+{
+	struct local_thread *t = local_thread_of(req);
+	struct lnode *ln = local_node_get(req, req->in->nodeid);
+	struct fuse_kstatfs *out = &req->statfs->st;
+	struct statfs st;
+	struct lfd lfd;
+	int err;
+
+	if (!ln) {
+		fs_req_done(req, -ESTALE);
+		return;
+	}
+	cred_root();
+	err = local_node_fd(t, ln, &lfd);
+	if (!err) {
+		err = fstatfs(lfd.fd, &st) ? -errno : 0;
+		local_fd_put(&lfd);
+	}
+	local_node_put(req, ln);
+	if (!err) {
+		out->blocks = st.f_blocks;
+		out->bfree = st.f_bfree;
+		out->bavail = st.f_bavail;
+		out->files = st.f_files;
+		out->ffree = st.f_ffree;
+		out->bsize = (uint32_t)st.f_bsize;
+		out->namelen = (uint32_t)st.f_namelen;
+		out->frsize = (uint32_t)st.f_frsize;
+	}
+	fs_req_done(req, err);
+}
+
+void local_op_access(struct fs_req *req)
+{
+	struct local_thread *t = local_thread_of(req);
+	struct lnode *ln = local_node_get(req, req->in->nodeid);
+	uint32_t mask = req->access->mask;
+	struct lfd lfd;
+	int err;
+
+	if (!ln) {
+		fs_req_done(req, -ESTALE);
+		return;
+	}
+	err = mask & ~(uint32_t)(R_OK | W_OK | X_OK) ? -EINVAL : local_node_fd(t, ln, &lfd);
+	if (!err) {
+		err = cred_caller(req, true);
+		/* AT_EACCESS: the ids just set, not the real ones. */
+		if (!err && faccessat(lfd.fd, "", (int)mask,
+				      AT_EMPTY_PATH | AT_EACCESS | AT_SYMLINK_NOFOLLOW))
+			err = -errno;
+		local_fd_put(&lfd);
+	}
+	local_node_put(req, ln);
+	fs_req_done(req, err);
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Theory of operation
+ *
+ * One ring per I/O thread. Operations put entries into the submission queue; poll() hands a whole round's
+ * worth to the kernel with one system call and finishes what has completed. While the thread sleeps, the
+ * ring's descriptor wakes it. The ring is created by the thread that uses it (SINGLE_ISSUER) and completions
+ * wait for that thread to enter the kernel anyway (COOP_TASKRUN): no interrupts between processors.
+ *
+ * The worker is for calls that block and have no io_uring operation (syncfs, copy_file_range, cutting off a
+ * large file): one thread per I/O thread, started when first needed. Results come back over a lock-free stack
+ * and an eventfd. Requests it holds wait for each other, all others go on.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "local.h"
+
+#define RING_BATCH 32
+
+struct lcqe {
+	struct fs_req *req;
+	int res;
+};
+
+static void ring_ready(struct thr_watch *w, uint32_t revents)
+{
+	local_ring_poll(container_of(w, struct local_thread, ring_watch));
+}
+
+/* From what a new kernel has to what io_uring began with. */
+static int ring_create(struct io_uring *ring)
+{
+	static const unsigned int flags[] = {
+		IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
+		IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
+		0,
+	};
+	unsigned int i;
+	int err = -EINVAL;
+
+	for (i = 0; i < ARRAY_SIZE(flags) && err == -EINVAL; i++)
+		err = io_uring_queue_init(LOCAL_RING_ENTRIES, ring, flags[i]);
+	return err;
+}
+
+/* Credentials for writes that must clear setuid bits; the kernel applies them per entry. */
+static int ring_kill_personality(struct local_thread *t)
+{
+	int id;
+
+	if (!t->lfs->switch_creds || cred_root_kill())
+		return 0;
+	id = io_uring_register_personality(&t->ring);
+	cred_root();
+	return id < 0 ? 0 : id;
+}
+
+int local_ring_init(struct local_thread *t)
+{
+	int err = ring_create(&t->ring);
+
+	if (err)
+		return err;
+	t->kill_personality = ring_kill_personality(t);
+	t->ring_watch.fd = t->ring.ring_fd;
+	t->ring_watch.events = EPOLLIN;
+	t->ring_watch.ready = ring_ready;
+	err = thr_watch_add(t->ft.thr, &t->ring_watch);
+	if (err)
+		io_uring_queue_exit(&t->ring);
+	return err;
+}
+
+void local_ring_fini(struct local_thread *t)
+{
+	thr_watch_remove(t->ft.thr, &t->ring_watch);
+	io_uring_queue_exit(&t->ring);
+}
+
+/* What the kernel did not take (it is out of memory for a moment) stays queued for the next round. */
+static void ring_submit(struct local_thread *t)
+{
+	int n;
+
+	cred_root();
+	do {
+		n = io_uring_submit(&t->ring);
+	} while (n == -EINTR);
+	t->queued = io_uring_sq_ready(&t->ring);
+}
+
+struct io_uring_sqe *local_ring_prep(struct local_thread *t, struct fs_req *req,
+				     void (*complete)(struct fs_req *req, int res),
+				     uint8_t opcode, int fd)
+{
+	struct io_uring_sqe *sqe;
+
+	while (!(sqe = io_uring_get_sqe(&t->ring))) {
+		ring_submit(t);
+		if (io_uring_sq_space_left(&t->ring))
+			continue;
+		/* Full and not accepted: completions first make room in the kernel. */
+		local_ring_poll(t);
+	}
+	memset(sqe, 0, sizeof(*sqe));
+	sqe->opcode = opcode;
+	sqe->fd = fd;
+	sqe->user_data = (uint64_t)(uintptr_t)req;
+	local_lreq(req)->complete = complete;
+	t->queued++;
+	t->inflight++;
+	return sqe;
+}
+
+/* Takes up to RING_BATCH completions off the queue. */
+static unsigned int ring_take(struct local_thread *t, struct lcqe *done)
+{
+	struct io_uring_cqe *cqe[RING_BATCH];
+	unsigned int i, n;
+
+	n = io_uring_peek_batch_cqe(&t->ring, cqe, RING_BATCH);
+	for (i = 0; i < n; i++) {
+		done[i].req = (struct fs_req *)(uintptr_t)cqe[i]->user_data;
+		done[i].res = cqe[i]->res;
+	}
+	io_uring_cq_advance(&t->ring, n);
+	t->inflight -= n;
+	return n;
+}
+
+int local_ring_poll(struct local_thread *t)
+{
+	struct lcqe done[RING_BATCH]; /* a copy: a completion may come here again */
+	unsigned int i, n;
+	int total = 0;
+
+	if (t->queued)
+		ring_submit(t);
+	while (t->inflight > t->queued) {
+		n = ring_take(t, done);
+		for (i = 0; i < n; i++)
+			local_lreq(done[i].req)->complete(done[i].req, done[i].res);
+		total += (int)n;
+		if (n < RING_BATCH)
+			break;
+	}
+	return total;
+}
+
+/* The worker */
+
+static void worker_finish(struct lworker *w, struct lreq *job)
+{
+	struct lreq *head = __atomic_load_n(&w->done, __ATOMIC_RELAXED);
+	uint64_t one = 1;
+
+	/* The job belongs to the I/O thread as soon as it is in the stack: do not touch it after. */
+	do {
+		job->next = head;
+		/* Release pairs with the acquire in local_worker_reap(). */
+	} while (!__atomic_compare_exchange_n(&w->done, &head, job, true, __ATOMIC_RELEASE,
+					      __ATOMIC_RELAXED));
+	/* Only a counter at its limit refuses, and that wakes as well. */
+	while (write(w->watch.fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+static void *worker_main(void *arg)
+{
+	struct lworker *w = arg;
+	struct lreq *job;
+
+	pthread_mutex_lock(&w->lock);
+	while (true) {
+		while (!w->todo && !w->stop)
+			pthread_cond_wait(&w->more, &w->lock);
+		job = w->todo;
+		if (!job)
+			break;
+		w->todo = job->next;
+		if (!w->todo)
+			w->todo_tail = &w->todo;
+		pthread_mutex_unlock(&w->lock);
+		job->err = job->work(job->req);
+		worker_finish(w, job);
+		pthread_mutex_lock(&w->lock);
+	}
+	pthread_mutex_unlock(&w->lock);
+	return NULL;
+}
+
+static void worker_ready(struct thr_watch *watch, uint32_t revents)
+{
+	struct lworker *w = container_of(watch, struct lworker, watch);
+
+	local_worker_reap(container_of(w, struct local_thread, worker));
+}
+
+int local_worker_init(struct local_thread *t)
+{
+	struct lworker *w = &t->worker;
+	int err;
+
+	w->todo_tail = &w->todo;
+	w->watch.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (w->watch.fd < 0)
+		return -errno;
+	w->watch.events = EPOLLIN;
+	w->watch.ready = worker_ready;
+	err = thr_watch_add(t->ft.thr, &w->watch);
+	if (err) {
+		close(w->watch.fd);
+		return err;
+	}
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->more, NULL);
+	return 0;
+}
+
+void local_worker_fini(struct local_thread *t)
+{
+	struct lworker *w = &t->worker;
+
+	if (w->started) {
+		pthread_mutex_lock(&w->lock);
+		w->stop = true;
+		pthread_cond_signal(&w->more);
+		pthread_mutex_unlock(&w->lock);
+		pthread_join(w->thread, NULL);
+	}
+	thr_watch_remove(t->ft.thr, &w->watch);
+	close(w->watch.fd);
+	pthread_mutex_destroy(&w->lock);
+	pthread_cond_destroy(&w->more);
+}
+
+void local_work(struct local_thread *t, struct fs_req *req, int (*work)(struct fs_req *),
+		void (*worked)(struct fs_req *, int err))
+{
+	struct lworker *w = &t->worker;
+	struct lreq *job = local_lreq(req);
+
+	cred_root();
+	if (!w->started)
+		w->started = !pthread_create(&w->thread, NULL, worker_main, w);
+	if (!w->started) {
+		worked(req, work(req));
+		return;
+	}
+	job->req = req;
+	job->work = work;
+	job->worked = worked;
+	job->next = NULL;
+	t->working++;
+	pthread_mutex_lock(&w->lock);
+	*w->todo_tail = job;
+	w->todo_tail = &job->next;
+	pthread_cond_signal(&w->more);
+	pthread_mutex_unlock(&w->lock);
+}
+
+int local_worker_reap(struct local_thread *t)
+{
+	struct lworker *w = &t->worker;
+	struct lreq *job, *next;
+	uint64_t count;
+	int total = 0;
+
+	/* Before looking: a job finished after the look makes it readable again. */
+	while (read(w->watch.fd, &count, sizeof(count)) < 0 && errno == EINTR)
+		;
+	for (job = __atomic_exchange_n(&w->done, NULL, __ATOMIC_ACQUIRE); job; job = next) {
+		next = job->next;
+		t->working--;
+		job->worked(job->req, job->err);
+		total++;
+	}
+	return total;
+}

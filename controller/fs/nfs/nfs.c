@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The NFS file system as the controller sees it: opening, threads, and the table of operations. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/types.h"
+#include "nfs.h"
+
+/* Linux' default for TCP (timeo=600). */
+#define DEFAULT_TIMEO_MS 60000
+/* How long an ending thread waits for its last removals of silly names. */
+#define DETACH_ROUNDS 1000
+
+static void nfs_close(struct fs *fs)
+{
+	struct nfs_fs *nfs = container_of(fs, struct nfs_fs, fs);
+	struct nfs_silly *s;
+
+	if (nfs->opens)
+		nodetab_destroy(nfs->opens); /* before the nodes they pin */
+	if (nfs->nodes)
+		nodetab_destroy(nfs->nodes);
+	while ((s = STAILQ_FIRST(&nfs->silly_todo))) {
+		STAILQ_REMOVE_HEAD(&nfs->silly_todo, link);
+		free(s);
+	}
+	pthread_mutex_destroy(&nfs->lock);
+	free(nfs->server);
+	free(nfs->export_path);
+	free(nfs);
+}
+
+static int make_tables(struct nfs_fs *nfs)
+{
+	int rc = nodetab_create(&nfs_node_ops, nfs, 0, &nfs->nodes);
+
+	if (!rc)
+		rc = nodetab_create(&nfs_open_ops, nfs, 0, &nfs->opens);
+	return rc ? rc : nfs_root(nfs);
+}
+
+static int mount_export(struct nfs_fs *nfs, const struct fs_config *cfg, char *err)
+{
+	struct nfs_mount_opts opts = { .server = nfs->server, .export_path = nfs->export_path,
+				       .timeo_ms = DEFAULT_TIMEO_MS };
+	int rc = nfs_parse_options(cfg->options, &opts, err);
+
+	return rc ? rc : nfsc_mount(&opts, &nfs->mnt, err, FS_ERR_LEN);
+}
+
+static int nfs_open_fs(const struct fs_config *cfg, struct fs **ret_fs, char *err)
+{
+	struct nfs_fs *nfs = calloc(1, sizeof(*nfs));
+	int rc = -ENOMEM;
+
+	if (!nfs)
+		return rc;
+	pthread_mutex_init(&nfs->lock, NULL);
+	TAILQ_INIT(&nfs->dirty);
+	STAILQ_INIT(&nfs->silly_todo);
+	nfs->fs.ops = &fs_nfs;
+	nfs->fs.init_flags = FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_AUTO_INVAL_DATA |
+			     FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO | FUSE_PARALLEL_DIROPS |
+			     FUSE_ASYNC_DIO;
+	nfs->server = strdup(cfg->server);
+	nfs->export_path = strdup(cfg->export_path);
+	if (nfs->server && nfs->export_path)
+		rc = mount_export(nfs, cfg, err);
+	if (!rc)
+		rc = make_tables(nfs);
+	if (rc) {
+		nfs_close(&nfs->fs);
+		return rc;
+	}
+	*ret_fs = &nfs->fs;
+	return 0;
+}
+
+static int nfs_attach(struct fs *fs, struct thr *thr, unsigned int index, struct fs_thread **ret_ft)
+{
+	struct nfs_thread *t = calloc(1, sizeof(*t));
+	int rc;
+
+	if (!t)
+		return -ENOMEM;
+	t->nfs = container_of(fs, struct nfs_fs, fs);
+	STAILQ_INIT(&t->removing);
+	rc = nfs_client_create(&t->nfs->mnt, thr, &t->client);
+	if (rc) {
+		free(t);
+		return rc;
+	}
+	*ret_ft = &t->ft;
+	return 0;
+}
+
+static int nfs_poll(struct fs_thread *ft)
+{
+	struct nfs_thread *t = container_of(ft, struct nfs_thread, ft);
+
+	nfs_silly_poll(t);
+	return nfs_client_poll(t->client);
+}
+
+static void nfs_detach(struct fs_thread *ft)
+{
+	struct nfs_thread *t = container_of(ft, struct nfs_thread, ft);
+	const struct timespec ms = { .tv_nsec = 1000000 };
+	struct nfs_silly *s;
+
+	nodetab_forget_all(t->nfs->opens); /* the guest is gone: its unlinked files may go too */
+	for (int i = 0; i < DETACH_ROUNDS; i++) {
+		nfs_poll(ft);
+		if (STAILQ_EMPTY(&t->removing))
+			break;
+		nanosleep(&ms, NULL);
+	}
+	nfs_client_destroy(t->client);
+	while ((s = STAILQ_FIRST(&t->removing))) {
+		STAILQ_REMOVE_HEAD(&t->removing, link);
+		free(s);
+	}
+	free(t);
+}
+
+static int nfs_timeout_ms(struct fs_thread *ft)
+{
+	return nfs_client_timeout_ms(container_of(ft, struct nfs_thread, ft)->client);
+}
+
+static void nfs_reset(struct fs *fs)
+{
+	struct nfs_fs *nfs = container_of(fs, struct nfs_fs, fs);
+
+	nodetab_forget_all(nfs->opens);
+	nodetab_forget_all(nfs->nodes);
+}
+
+const struct fs_ops fs_nfs = {
+	.name = "nfs",
+	.req_ctx_size = sizeof(struct nreq),
+	.open = nfs_open_fs,
+	.close = nfs_close,
+	.attach = nfs_attach,
+	.detach = nfs_detach,
+	.poll = nfs_poll,
+	.timeout_ms = nfs_timeout_ms,
+	.reset = nfs_reset,
+	.op = {
+		[FUSE_LOOKUP] = nfs_lookup,
+		[FUSE_FORGET] = nfs_forget,
+		[FUSE_BATCH_FORGET] = nfs_batch_forget,
+		[FUSE_GETATTR] = nfs_getattr,
+		[FUSE_SETATTR] = nfs_setattr,
+		[FUSE_ACCESS] = nfs_access,
+		[FUSE_READLINK] = nfs_readlink,
+		[FUSE_STATFS] = nfs_statfs,
+		[FUSE_MKNOD] = nfs_mknod,
+		[FUSE_MKDIR] = nfs_mkdir,
+		[FUSE_SYMLINK] = nfs_symlink,
+		[FUSE_LINK] = nfs_link,
+		[FUSE_CREATE] = nfs_create,
+		[FUSE_UNLINK] = nfs_unlink,
+		[FUSE_RMDIR] = nfs_rmdir,
+		[FUSE_RENAME] = nfs_rename,
+		[FUSE_RENAME2] = nfs_rename,
+		[FUSE_OPEN] = nfs_open,
+		[FUSE_RELEASE] = nfs_release,
+		[FUSE_READ] = nfs_read,
+		[FUSE_WRITE] = nfs_write,
+		[FUSE_FLUSH] = nfs_flush,
+		[FUSE_FSYNC] = nfs_fsync,
+		[FUSE_FSYNCDIR] = nfs_fsyncdir,
+		[FUSE_SYNCFS] = nfs_syncfs,
+		[FUSE_FALLOCATE] = nfs_fallocate,
+		[FUSE_OPENDIR] = nfs_opendir,
+		[FUSE_READDIR] = nfs_readdir,
+		[FUSE_READDIRPLUS] = nfs_readdirplus,
+		[FUSE_RELEASEDIR] = nfs_release,
+	},
+};

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The NFS back end: NFSv3 semantics above client.h. See fs_nfs.md for the operations table.
+ *
+ *   nfs.c         open/close, attach/detach, poll, the operations table
+ *   nfs_opts.c    mount options
+ *   nfs_node.c    nodes (file handles), open files, conversions to FUSE
+ *   nfs_meta.c nfs_create.c nfs_file.c nfs_dir.c nfs_silly.c   the operations
+ *   client.h      the client interface; client_libnfs.c mount_libnfs.c libnfs_codec.c its engine
+ *
+ * Node ids and file handles given to the guest are nodetab ids. A request pins what it uses in its struct
+ * nreq until nfs_done().
+ */
+#ifndef FS_NFS_H
+#define FS_NFS_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <sys/queue.h>
+
+#include "fs/fs.h"
+#include "fs/nodetab.h"
+#include "fs/nfs/client.h"
+
+#define NFS_SILLY_LEN 40 /* ".nfs" and 28 digits, as the Linux client names them */
+
+struct nfs_fs;
+
+/* An unlinked file that was open: its name on the server, removed at the last close. */
+struct nfs_silly {
+	STAILQ_ENTRY(nfs_silly) link;
+	struct nfs_fh dir;
+	struct nfs_cred cred; /* of who unlinked it */
+	char name[NFS_SILLY_LEN];
+	struct nfs_call call; /* for the REMOVE */
+	struct nfs_thread *thread;
+};
+
+struct nfs_node {
+	struct node node;
+	struct nfs_fh fh; /* const */
+	uint32_t nr_open; /* atomic */
+	struct nfs_silly *silly; /* under fs.lock; NULL: has its name still */
+	/* write-back state, under fs.lock */
+	TAILQ_ENTRY(nfs_node) dirty_link;
+	bool dirty; /* UNSTABLE data not committed; on fs.dirty */
+	bool lost; /* the server forgot some of it: the next fsync says EIO */
+	uint8_t verf[NFS_VERF_SIZE]; /* of the first write since the last commit */
+	uint32_t uid, gid; /* of the last writer, for SYNCFS */
+};
+_Static_assert(sizeof(struct nfs_node) < 200, "a guest may make us hold millions of nodes");
+
+/* An open file or directory of the guest. */
+struct nfs_open {
+	struct node node;
+	struct nfs_node *file; /* pinned */
+	struct nfs_cred cred; /* who opened it: I/O runs with these rights */
+	uint32_t flags;
+	uint8_t cookieverf[NFS_VERF_SIZE]; /* directories; the guest reads one at a time */
+};
+
+struct nfs_fs {
+	struct fs fs;
+	struct nfs_mount mnt; /* const */
+	char *server, *export_path;
+	struct nodetab *nodes, *opens;
+	uint64_t nr_open; /* atomic: files open now; 0 spares UNLINK a LOOKUP */
+	uint64_t serial; /* atomic: makes keys and silly names unique */
+	pthread_mutex_t lock; /* held for list and flag changes only, never over a call */
+	TAILQ_HEAD(, nfs_node) dirty;
+	STAILQ_HEAD(, nfs_silly) silly_todo; /* to be removed by whichever thread polls next */
+	int has_silly; /* atomic: silly_todo is not empty */
+};
+
+struct nfs_thread {
+	struct fs_thread ft;
+	struct nfs_fs *nfs;
+	struct nfs_client *client;
+	STAILQ_HEAD(, nfs_silly) removing; /* REMOVEs of silly names on their way */
+};
+
+/* fs_req->ctx */
+struct nreq {
+	struct fs_req *req;
+	struct nfs_call call;
+	struct nfs_cred cred;
+	struct nfs_node *node; /* of in->nodeid */
+	struct nfs_node *node2; /* LINK: the file; RENAME: the other directory */
+	struct nfs_open *open;
+	struct nfs_silly *silly; /* set: the name was renamed away */
+	struct nfs_node *victim; /* while that RENAME runs; pinned */
+	size_t moved; /* READ, WRITE: bytes so far */
+	void (*then)(struct nreq *n); /* what a preparing step leads to */
+	bool plus;
+};
+
+static inline struct nfs_fs *nfs_of(const struct fs_req *req)
+{
+	return container_of(req->ft, struct nfs_thread, ft)->nfs;
+}
+
+/* ---- nfs_node.c ---- */
+extern const struct nodetab_ops nfs_node_ops, nfs_open_ops;
+int nfs_root(struct nfs_fs *nfs);
+
+/*
+ * Starts a request: pins in->nodeid, takes the caller's credentials. NULL: it has been answered (ESTALE).
+ */
+struct nreq *nfs_begin(struct fs_req *req);
+/* As above for requests with a file handle: pins it too, and uses the opener's credentials. */
+struct nreq *nfs_begin_open(struct fs_req *req, uint64_t fh);
+/* Makes a call about n->node with everything else zero. */
+void nfs_prepare(struct nreq *n, enum nfs_proc proc);
+void nfs_go(struct nreq *n, void (*done)(struct nfs_call *, int, const struct nfs_result *));
+/* Unpins and ends the request. */
+void nfs_done(struct nreq *n, int err);
+static inline struct nreq *nreq_of(struct nfs_call *call)
+{
+	return container_of(call, struct nreq, call);
+}
+
+void nfs_fill_attr(struct fuse_attr *out, const struct nfs_attr *a);
+/* Fills req->entry from a new or found object: node interned; granted. 0 or -errno. */
+int nfs_fill_entry(struct nreq *n, const struct nfs_fh *fh, const struct nfs_attr *attr,
+		   struct fuse_entry_out *entry, bool grant);
+/* done() of all calls whose reply is an entry; asks for what the server left out. */
+void nfs_entry_done(struct nfs_call *call, int err, const struct nfs_result *res);
+int nfs_open_create(struct nreq *n, struct nfs_node *file, uint32_t flags, uint64_t *ret_fh);
+
+/* ---- nfs_opts.c: "key=value,..."; 0 or -EINVAL with a sentence in err ---- */
+int nfs_parse_options(const char *text, struct nfs_mount_opts *opts, char *err);
+
+/* ---- nfs_file.c ---- */
+bool nfs_is_dirty(struct nfs_fs *nfs, struct nfs_node *node);
+
+/* ---- nfs_silly.c ---- */
+/*
+ * If dir/name is an open file of ours: renames it away first. Then then(n) in either case, with n->silly
+ * set when the name is gone already. Errors end the request.
+ */
+void nfs_silly_check(struct nreq *n, const struct nfs_fh *dir, const char *name,
+		     void (*then)(struct nreq *n));
+void nfs_silly_closed(struct nfs_fs *nfs, struct nfs_node *node); /* last close */
+void nfs_silly_poll(struct nfs_thread *t);
+
+/* operations */
+void nfs_lookup(struct fs_req *req);
+void nfs_getattr(struct fs_req *req);
+void nfs_setattr(struct fs_req *req);
+void nfs_access(struct fs_req *req);
+void nfs_readlink(struct fs_req *req);
+void nfs_statfs(struct fs_req *req);
+void nfs_forget(struct fs_req *req);
+void nfs_batch_forget(struct fs_req *req);
+void nfs_mknod(struct fs_req *req);
+void nfs_mkdir(struct fs_req *req);
+void nfs_symlink(struct fs_req *req);
+void nfs_link(struct fs_req *req);
+void nfs_create(struct fs_req *req);
+void nfs_unlink(struct fs_req *req);
+void nfs_rmdir(struct fs_req *req);
+void nfs_rename(struct fs_req *req);
+void nfs_open(struct fs_req *req);
+void nfs_release(struct fs_req *req);
+void nfs_read(struct fs_req *req);
+void nfs_write(struct fs_req *req);
+void nfs_flush(struct fs_req *req);
+void nfs_fsync(struct fs_req *req);
+void nfs_fsyncdir(struct fs_req *req);
+void nfs_syncfs(struct fs_req *req);
+void nfs_fallocate(struct fs_req *req);
+void nfs_opendir(struct fs_req *req);
+void nfs_readdir(struct fs_req *req);
+void nfs_readdirplus(struct fs_req *req);
+
+#endif

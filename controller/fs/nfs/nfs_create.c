@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Making, linking, renaming and removing names. The owner of a new object is whoever the call's AUTH_SYS
+ * credential names; the mode comes with the guest's umask applied already.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "nfs.h"
+
+/* Begins a call that makes name[0] in the request's directory. */
+static struct nreq *begin_new(struct fs_req *req, enum nfs_proc proc, uint32_t mode)
+{
+	struct nreq *n = nfs_begin(req);
+
+	if (!n)
+		return NULL;
+	nfs_prepare(n, proc);
+	n->call.name = req->name[0];
+	n->call.sattr.set = NFS_SET_MODE;
+	n->call.sattr.mode = mode & 07777;
+	return n;
+}
+
+void nfs_mknod(struct fs_req *req)
+{
+	uint32_t mode = req->mknod->mode, rdev = req->mknod->rdev;
+	bool regular = (mode & S_IFMT) == S_IFREG || !(mode & S_IFMT);
+	struct nreq *n = begin_new(req, regular ? NFS_CREATE : NFS_MKNOD, mode);
+
+	if (!n)
+		return;
+	n->call.create_mode = NFS_GUARDED;
+	n->call.mode = mode;
+	n->call.rdev_major = (rdev >> 8) & 0xfff;
+	n->call.rdev_minor = (rdev & 0xff) | ((rdev >> 12) & 0xfff00);
+	nfs_go(n, nfs_entry_done);
+}
+
+void nfs_mkdir(struct fs_req *req)
+{
+	struct nreq *n = begin_new(req, NFS_MKDIR, req->mkdir->mode);
+
+	if (n)
+		nfs_go(n, nfs_entry_done);
+}
+
+void nfs_symlink(struct fs_req *req)
+{
+	struct nreq *n = begin_new(req, NFS_SYMLINK, 0777);
+
+	if (!n)
+		return;
+	n->call.target = req->name[1];
+	nfs_go(n, nfs_entry_done);
+}
+
+void nfs_create(struct fs_req *req)
+{
+	struct nreq *n = begin_new(req, NFS_CREATE, req->create->mode);
+
+	if (!n)
+		return;
+	n->call.create_mode = req->create->flags & O_EXCL ? NFS_GUARDED : NFS_UNCHECKED;
+	if (req->create->flags & O_TRUNC) {
+		n->call.sattr.set |= NFS_SET_SIZE;
+		n->call.sattr.size = 0;
+	}
+	nfs_go(n, nfs_entry_done);
+}
+
+/* ---- LINK: the new name's object is known, its attributes come back or are asked for ---- */
+
+static void link_attr_done(struct nfs_call *call, int err, const struct nfs_result *res)
+{
+	struct nreq *n = nreq_of(call);
+
+	if (!err && !res->has_attr && call->proc == NFS_LINK) {
+		nfs_prepare(n, NFS_GETATTR);
+		n->call.fh = &n->node2->fh;
+		nfs_go(n, link_attr_done);
+		return;
+	}
+	if (!err)
+		err = nfs_fill_entry(n, &n->node2->fh, &res->attr, n->req->entry, true);
+	nfs_done(n, err);
+}
+
+void nfs_link(struct fs_req *req)
+{
+	struct nreq *n = nfs_begin(req);
+	struct node *old;
+
+	if (!n)
+		return;
+	old = nodetab_get(nfs_of(req)->nodes, req->link->oldnodeid);
+	if (!old) {
+		nfs_done(n, -ESTALE);
+		return;
+	}
+	n->node2 = container_of(old, struct nfs_node, node);
+	nfs_prepare(n, NFS_LINK);
+	n->call.fh = &n->node2->fh;
+	n->call.fh2 = &n->node->fh;
+	n->call.name2 = req->name[0];
+	nfs_go(n, link_attr_done);
+}
+
+/* ---- removing ---- */
+
+/* A REMOVE that went out twice and finds nothing the second time did its work the first time. */
+static void remove_done(struct nfs_call *call, int err, const struct nfs_result *res)
+{
+	if (err == -ENOENT && res->resent)
+		err = 0;
+	nfs_done(nreq_of(call), err);
+}
+
+static void unlink_now(struct nreq *n)
+{
+	if (n->silly) { /* the name went away with the silly rename */
+		nfs_done(n, 0);
+		return;
+	}
+	nfs_prepare(n, NFS_REMOVE);
+	n->call.name = n->req->name[0];
+	nfs_go(n, remove_done);
+}
+
+void nfs_unlink(struct fs_req *req)
+{
+	struct nreq *n = nfs_begin(req);
+
+	if (n)
+		nfs_silly_check(n, &n->node->fh, req->name[0], unlink_now);
+}
+
+void nfs_rmdir(struct fs_req *req)
+{
+	struct nreq *n = nfs_begin(req);
+
+	if (!n)
+		return;
+	nfs_prepare(n, NFS_RMDIR);
+	n->call.name = req->name[0];
+	nfs_go(n, remove_done);
+}
+
+/* ---- RENAME ---- */
+
+
+static void rename_now(struct nreq *n)
+{
+	nfs_prepare(n, NFS_RENAME);
+	n->call.name = n->req->name[0];
+	n->call.fh2 = &n->node2->fh;
+	n->call.name2 = n->req->name[1];
+	nfs_go(n, remove_done);
+}
+
+void nfs_rename(struct fs_req *req)
+{
+	struct nreq *n;
+	struct node *dir;
+
+	/* RENAME has no flags on the wire; EINVAL is what Linux expects of those who lack them. */
+	if (req->rename2->flags) {
+		fs_req_done(req, -EINVAL);
+		return;
+	}
+	n = nfs_begin(req);
+	if (!n)
+		return;
+	dir = nodetab_get(nfs_of(req)->nodes, req->rename2->newdir);
+	if (!dir) {
+		nfs_done(n, -ESTALE);
+		return;
+	}
+	n->node2 = container_of(dir, struct nfs_node, node);
+	nfs_silly_check(n, &n->node2->fh, req->name[1], rename_now);
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Names and attributes: LOOKUP GETATTR SETATTR ACCESS READLINK STATFS FORGET. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "nfs.h"
+
+/* ACCESS3 bits, RFC 1813 section 3.3.4. */
+#define ACCESS_READ 0x01
+#define ACCESS_LOOKUP 0x02
+#define ACCESS_MODIFY 0x04
+#define ACCESS_EXTEND 0x08
+#define ACCESS_EXECUTE 0x20
+
+static void lookup_done(struct nfs_call *call, int err, const struct nfs_result *res)
+{
+	struct nreq *n = nreq_of(call);
+	const struct fs *fs = &nfs_of(n->req)->fs;
+
+	if (err == -ENOENT && fs->cache.negative_ns) {
+		n->req->entry->nodeid = 0;
+		fs_entry_set_valid(fs, n->req->entry);
+		nfs_done(n, 0);
+		return;
+	}
+	nfs_entry_done(call, err, res);
+}
+
+void nfs_lookup(struct fs_req *req)
+{
+	const char *name = req->name[0];
+	struct nreq *n;
+
+	/* The kernel resolves these itself; a server would lead out of the export by the second. */
+	if (!strcmp(name, ".") || !strcmp(name, "..")) {
+		fs_req_done(req, -EINVAL);
+		return;
+	}
+	n = nfs_begin(req);
+	if (!n)
+		return;
+	nfs_prepare(n, NFS_LOOKUP);
+	n->call.name = name;
+	nfs_go(n, lookup_done);
+}
+
+static void attr_done(struct nfs_call *call, int err, const struct nfs_result *res)
+{
+	struct nreq *n = nreq_of(call);
+
+	/* By handle there is no name that could be missing: Linux looks up anew on ESTALE only. */
+	if (err == -ENOENT)
+		err = -ESTALE;
+	if (!err && !res->has_attr) {
+		nfs_prepare(n, NFS_GETATTR);
+		nfs_go(n, attr_done);
+		return;
+	}
+	if (!err) {
+		nfs_fill_attr(&n->req->attr->attr, &res->attr);
+		fs_attr_set_valid(&nfs_of(n->req)->fs, n->req->attr);
+	}
+	nfs_done(n, err);
+}
+
+void nfs_getattr(struct fs_req *req)
+{
+	struct nreq *n = nfs_begin(req);
+
+	if (!n)
+		return;
+	nfs_prepare(n, NFS_GETATTR);
+	nfs_go(n, attr_done);
+}
+
+static struct nfs_sattr sattr_of(const struct fuse_setattr_in *in)
+{
+	static const struct {
+		uint32_t fattr, set;
+	} bits[] = {
+		{ FATTR_MODE, NFS_SET_MODE }, { FATTR_UID, NFS_SET_UID },
+		{ FATTR_GID, NFS_SET_GID }, { FATTR_SIZE, NFS_SET_SIZE },
+	};
+	struct nfs_sattr s = {
+		.mode = in->mode & 07777, .uid = in->uid, .gid = in->gid, .size = in->size,
+		.atime = { (time_t)in->atime, in->atimensec },
+		.mtime = { (time_t)in->mtime, in->mtimensec },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(bits); i++)
+		if (in->valid & bits[i].fattr)
+			s.set |= bits[i].set;
+	if (in->valid & FATTR_ATIME)
+		s.set |= in->valid & FATTR_ATIME_NOW ? NFS_SET_ATIME_NOW : NFS_SET_ATIME;
+	if (in->valid & FATTR_MTIME)
+		s.set |= in->valid & FATTR_MTIME_NOW ? NFS_SET_MTIME_NOW : NFS_SET_MTIME;
+	return s;
+}
+
+void nfs_setattr(struct fs_req *req)
+{
+	const struct fuse_setattr_in *in = req->setattr;
+	bool by_handle = (in->valid & FATTR_FH) && (in->valid & FATTR_SIZE);
+	struct nreq *n = by_handle ? nfs_begin_open(req, in->fh) : nfs_begin(req);
+
+	if (!n)
+		return;
+	nfs_prepare(n, NFS_SETATTR);
+	n->call.sattr = sattr_of(in);
+	/* Nothing NFSv3 could set (ctime alone, say): the attributes as they are. */
+	if (!n->call.sattr.set)
+		n->call.proc = NFS_GETATTR;
+	nfs_go(n, attr_done);
+}
+
+static void access_done(struct nfs_call *call, int err, const struct nfs_result *res)
+{
+	if (!err && (call->access & ~res->access))
+		err = -EACCES;
+	nfs_done(nreq_of(call), err);
+}
+
+/* X means search on a directory and execute on a file; the server ignores the other. */
+static uint32_t access_bits(uint32_t mask)
+{
+	return (mask & R_OK ? ACCESS_READ : 0) | (mask & W_OK ? ACCESS_MODIFY : 0);
+}
+
+static void access_exec_done(struct nfs_call *call, int err, const struct nfs_result *res)
+{
+	uint32_t granted = err ? 0 : res->access;
+
+	if (!err && !(granted & (ACCESS_LOOKUP | ACCESS_EXECUTE)))
+		err = -EACCES;
+	if (!err && (access_bits(nreq_of(call)->req->access->mask) & ~granted))
+		err = -EACCES;
+	nfs_done(nreq_of(call), err);
+}
+
+void nfs_access(struct fs_req *req)
+{
+	uint32_t mask = req->access->mask;
+	struct nreq *n = nfs_begin(req);
+
+	if (!n)
+		return;
+	nfs_prepare(n, NFS_ACCESS);
+	n->call.access = access_bits(mask);
+	if (mask & X_OK)
+		n->call.access |= ACCESS_LOOKUP | ACCESS_EXECUTE;
+	nfs_go(n, mask & X_OK ? access_exec_done : access_done);
+}
+
+static void readlink_done(struct nfs_call *call, int err, const struct nfs_result *res)
+{
+	struct nreq *n = nreq_of(call);
+
+	if (!err)
+		fs_req_put(n->req, res->target, strlen(res->target));
+	nfs_done(n, err);
+}
+
+void nfs_readlink(struct fs_req *req)
+{
+	struct nreq *n = nfs_begin(req);
+
+	if (!n)
+		return;
+	nfs_prepare(n, NFS_READLINK);
+	nfs_go(n, readlink_done);
+}
+
+static void statfs_done(struct nfs_call *call, int err, const struct nfs_result *res)
+{
+	struct nreq *n = nreq_of(call);
+	struct fuse_kstatfs *st = &n->req->statfs->st;
+
+	if (!err) {
+		st->bsize = st->frsize = 4096;
+		st->blocks = res->tbytes / 4096;
+		st->bfree = res->fbytes / 4096;
+		st->bavail = res->abytes / 4096;
+		st->files = res->tfiles;
+		st->ffree = res->ffiles;
+		st->namelen = nfs_of(n->req)->mnt.name_max;
+	}
+	nfs_done(n, err);
+}
+
+void nfs_statfs(struct fs_req *req)
+{
+	struct nreq *n = nfs_begin(req);
+
+	if (!n)
+		return;
+	nfs_prepare(n, NFS_FSSTAT);
+	nfs_go(n, statfs_done);
+}
+
+void nfs_forget(struct fs_req *req)
+{
+	nodetab_forget(nfs_of(req)->nodes, req->in->nodeid, req->forget->nlookup);
+	fs_req_done(req, 0);
+}
+
+void nfs_batch_forget(struct fs_req *req)
+{
+	struct fuse_forget_one one;
+
+	/* What is there bounds the loop, not the count the guest claims. */
+	for (uint32_t i = 0; i < req->batch_forget->count; i++) {
+		if (fs_req_get(req, (size_t)i * sizeof(one), &one, sizeof(one)) != sizeof(one))
+			break;
+		nodetab_forget(nfs_of(req)->nodes, one.nodeid, one.nlookup);
+	}
+	fs_req_done(req, 0);
+}

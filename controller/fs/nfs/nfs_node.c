@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Nodes, open files, and the frame of every request.
+ *
+ * Theory of operation: a node's key is its NFS file handle; the server's generation in the handle keeps
+ * a reused inode apart. Open files live in a second nodetab with a serial number as key and the guest's one
+ * reference, so a forged or stale fh is judged like a node id. nfs_begin() pins, nfs_done() unpins; between
+ * them a request makes one call after another, each done() either starting the next or ending the request.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "nfs.h"
+
+/* ---- tables ---- */
+
+/* FNV-1a: handles are opaque and short. */
+static uint64_t hash_fh(const struct nfs_fh *fh)
+{
+	uint64_t h = 14695981039346656037ull;
+
+	for (uint32_t i = 0; i < fh->len; i++)
+		h = (h ^ fh->data[i]) * 1099511628211ull;
+	return h;
+}
+
+static bool node_equal(const struct node *node, const void *key)
+{
+	const struct nfs_fh *a = &container_of(node, struct nfs_node, node)->fh, *b = key;
+
+	return a->len == b->len && !memcmp(a->data, b->data, a->len);
+}
+
+static int node_init(void *fs, struct node *node, const void *key)
+{
+	container_of(node, struct nfs_node, node)->fh = *(const struct nfs_fh *)key;
+	return 0;
+}
+
+static void node_fini(void *fs, struct node *node)
+{
+	struct nfs_fs *nfs = fs;
+	struct nfs_node *n = container_of(node, struct nfs_node, node);
+
+	pthread_mutex_lock(&nfs->lock);
+	if (n->dirty)
+		TAILQ_REMOVE(&nfs->dirty, n, dirty_link);
+	n->dirty = false;
+	pthread_mutex_unlock(&nfs->lock);
+}
+
+const struct nodetab_ops nfs_node_ops = {
+	.node_size = sizeof(struct nfs_node),
+	.equal = node_equal,
+	.init = node_init,
+	.fini = node_fini,
+};
+
+static bool open_equal(const struct node *node, const void *key)
+{
+	return false; /* each open is one of its own */
+}
+
+/* key: a struct nfs_open to copy from, with file pinned for it. */
+static int open_init(void *fs, struct node *node, const void *key)
+{
+	struct nfs_open *o = container_of(node, struct nfs_open, node);
+	const struct nfs_open *from = key;
+
+	o->file = from->file;
+	o->cred = from->cred;
+	o->flags = from->flags;
+	return 0;
+}
+
+static void open_fini(void *fs, struct node *node)
+{
+	struct nfs_fs *nfs = fs;
+	struct nfs_open *o = container_of(node, struct nfs_open, node);
+
+	__atomic_sub_fetch(&nfs->nr_open, 1, __ATOMIC_RELAXED);
+	if (__atomic_sub_fetch(&o->file->nr_open, 1, __ATOMIC_ACQ_REL) == 0)
+		nfs_silly_closed(nfs, o->file);
+	nodetab_put(nfs->nodes, &o->file->node);
+}
+
+const struct nodetab_ops nfs_open_ops = {
+	.node_size = sizeof(struct nfs_open),
+	.equal = open_equal,
+	.init = open_init,
+	.fini = open_fini,
+};
+
+int nfs_root(struct nfs_fs *nfs)
+{
+	return nodetab_set_root(nfs->nodes, hash_fh(&nfs->mnt.root), &nfs->mnt.root);
+}
+
+/* Consumes nothing: takes its own pin on file. */
+int nfs_open_create(struct nreq *n, struct nfs_node *file, uint32_t flags, uint64_t *ret_fh)
+{
+	struct nfs_fs *nfs = nfs_of(n->req);
+	const struct nfs_open proto = { .file = file, .cred = n->cred, .flags = flags };
+	struct node *node;
+	int rc;
+
+	/* The open file keeps its own pin. */
+	if (!nodetab_get(nfs->nodes, nodetab_id(&file->node)))
+		return -ESTALE;
+	rc = nodetab_intern(nfs->opens, __atomic_add_fetch(&nfs->serial, 1, __ATOMIC_RELAXED),
+			    &proto, &node);
+	if (rc) {
+		nodetab_put(nfs->nodes, &file->node);
+		return rc;
+	}
+	__atomic_add_fetch(&nfs->nr_open, 1, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&file->nr_open, 1, __ATOMIC_RELAXED);
+	nodetab_grant(nfs->opens, node);
+	*ret_fh = nodetab_id(node);
+	nodetab_put(nfs->opens, node);
+	return 0;
+}
+
+/* ---- the frame of a request ---- */
+
+static void take_cred(struct nreq *n)
+{
+	const struct fs_req *req = n->req;
+
+	n->cred.uid = req->in->uid;
+	n->cred.gid = req->in->gid;
+	n->cred.ngroups = min(req->ngroups, (uint32_t)NFS_MAX_GROUPS);
+	for (uint32_t i = 0; i < n->cred.ngroups; i++)
+		n->cred.groups[i] = req->groups[i];
+}
+
+struct nreq *nfs_begin(struct fs_req *req)
+{
+	struct node *node = nodetab_get(nfs_of(req)->nodes, req->in->nodeid);
+	struct nreq *n = req->ctx;
+
+	if (!node) {
+		fs_req_done(req, -ESTALE);
+		return NULL;
+	}
+	n->req = req;
+	n->node = container_of(node, struct nfs_node, node);
+	n->node2 = NULL;
+	n->open = NULL;
+	n->silly = NULL;
+	n->moved = 0;
+	n->plus = false;
+	take_cred(n);
+	return n;
+}
+
+struct nreq *nfs_begin_open(struct fs_req *req, uint64_t fh)
+{
+	struct nreq *n = nfs_begin(req);
+	struct node *node;
+
+	if (!n)
+		return NULL;
+	node = fh == NODETAB_ROOT ? NULL : nodetab_get(nfs_of(req)->opens, fh);
+	if (!node) {
+		nfs_done(n, -EBADF);
+		return NULL;
+	}
+	n->open = container_of(node, struct nfs_open, node);
+	if (n->open->file != n->node) {
+		nfs_done(n, -EBADF);
+		return NULL;
+	}
+	n->cred = n->open->cred;
+	return n;
+}
+
+void nfs_prepare(struct nreq *n, enum nfs_proc proc)
+{
+	memset(&n->call, 0, sizeof(n->call));
+	n->call.proc = proc;
+	n->call.cred = &n->cred;
+	n->call.fh = &n->node->fh;
+}
+
+void nfs_go(struct nreq *n, void (*done)(struct nfs_call *, int, const struct nfs_result *))
+{
+	n->call.done = done;
+	nfs_client_call(container_of(n->req->ft, struct nfs_thread, ft)->client, &n->call);
+}
+
+void nfs_done(struct nreq *n, int err)
+{
+	struct nfs_fs *nfs = nfs_of(n->req);
+
+	if (n->open)
+		nodetab_put(nfs->opens, &n->open->node);
+	if (n->node2)
+		nodetab_put(nfs->nodes, &n->node2->node);
+	nodetab_put(nfs->nodes, &n->node->node);
+	fs_req_done(n->req, err);
+}
+
+/* ---- conversions ---- */
+
+/* The kernel's "new" encoding of device numbers, as FUSE carries it. */
+static uint32_t encode_dev(uint32_t major, uint32_t minor)
+{
+	return (minor & 0xff) | (major << 8) | ((minor & ~0xffu) << 12);
+}
+
+void nfs_fill_attr(struct fuse_attr *out, const struct nfs_attr *a)
+{
+	out->ino = a->fileid;
+	out->size = a->size;
+	out->blocks = (a->used + 511) / 512;
+	out->atime = (uint64_t)a->atime.tv_sec;
+	out->mtime = (uint64_t)a->mtime.tv_sec;
+	out->ctime = (uint64_t)a->ctime.tv_sec;
+	out->atimensec = (uint32_t)a->atime.tv_nsec;
+	out->mtimensec = (uint32_t)a->mtime.tv_nsec;
+	out->ctimensec = (uint32_t)a->ctime.tv_nsec;
+	out->mode = a->mode;
+	out->nlink = a->nlink;
+	out->uid = a->uid;
+	out->gid = a->gid;
+	out->rdev = encode_dev(a->rdev_major, a->rdev_minor);
+	out->blksize = 4096;
+}
+
+int nfs_fill_entry(struct nreq *n, const struct nfs_fh *fh, const struct nfs_attr *attr,
+		   struct fuse_entry_out *entry, bool grant)
+{
+	struct nfs_fs *nfs = nfs_of(n->req);
+	struct node *node;
+	int rc = nodetab_intern(nfs->nodes, hash_fh(fh), fh, &node);
+
+	if (rc)
+		return rc;
+	entry->nodeid = nodetab_id(node);
+	nfs_fill_attr(&entry->attr, attr);
+	fs_entry_set_valid(&nfs->fs, entry);
+	if (grant)
+		nodetab_grant(nfs->nodes, node);
+	nodetab_put(nfs->nodes, node);
+	return 0;
+}
+
+static void entry_attr_done(struct nfs_call *call, int err, const struct nfs_result *res);
+
+/* The handle without attributes (a server may leave them out): ask. It is kept in the reply's place. */
+static void ask_attr(struct nreq *n, const struct nfs_fh *fh)
+{
+	struct nfs_fs *nfs = nfs_of(n->req);
+	struct node *node;
+	int rc = nodetab_intern(nfs->nodes, hash_fh(fh), fh, &node);
+
+	if (rc) {
+		nfs_done(n, rc);
+		return;
+	}
+	if (n->node2)
+		nodetab_put(nfs->nodes, &n->node2->node);
+	n->node2 = container_of(node, struct nfs_node, node);
+	nfs_prepare(n, NFS_GETATTR);
+	n->call.fh = &n->node2->fh;
+	nfs_go(n, entry_attr_done);
+}
+
+static int finish_create(struct nreq *n)
+{
+	struct nfs_fs *nfs = nfs_of(n->req);
+	struct node *node = nodetab_get(nfs->nodes, n->req->entry->nodeid);
+	int rc;
+
+	if (!node)
+		return -ESTALE;
+	rc = nfs_open_create(n, container_of(node, struct nfs_node, node),
+			     n->req->create->flags, &n->req->create_open->fh);
+	nodetab_put(nfs->nodes, node);
+	n->req->create_open->open_flags = nfs->fs.cache.open_flags;
+	return rc;
+}
+
+static void entry_finish(struct nreq *n, const struct nfs_fh *fh, const struct nfs_attr *attr)
+{
+	int rc = nfs_fill_entry(n, fh, attr, n->req->entry, true);
+
+	if (!rc && n->req->in->opcode == FUSE_CREATE) {
+		rc = finish_create(n);
+		if (rc)
+			nodetab_forget(nfs_of(n->req)->nodes, n->req->entry->nodeid, 1);
+	}
+	nfs_done(n, rc);
+}
+
+static void entry_attr_done(struct nfs_call *call, int err, const struct nfs_result *res)
+{
+	struct nreq *n = nreq_of(call);
+
+	if (err)
+		nfs_done(n, err);
+	else
+		entry_finish(n, &n->node2->fh, &res->attr);
+}
+
+void nfs_entry_done(struct nfs_call *call, int err, const struct nfs_result *res)
+{
+	struct nreq *n = nreq_of(call);
+
+	if (err) {
+		nfs_done(n, err);
+		return;
+	}
+	if (!res->has_fh) {
+		/* New, but the server does not say what it is: look it up. */
+		const char *name = n->req->name[0];
+
+		if (call->proc == NFS_LOOKUP) {
+			nfs_done(n, -EIO);
+			return;
+		}
+		nfs_prepare(n, NFS_LOOKUP);
+		n->call.name = name;
+		nfs_go(n, nfs_entry_done);
+		return;
+	}
+	if (res->has_attr)
+		entry_finish(n, &res->fh, &res->attr);
+	else
+		ask_attr(n, &res->fh);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "platform.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <unistd.h>
+
+#include "conf.h"
+#include "doca_log.h"
+
+DOCA_LOG_REGISTER(VIRTIOFS::PLATFORM);
+
+static struct json_object *function_of(const struct conf_device *d)
+{
+	struct json_object *fn = json_object_new_object();
+
+	json_object_object_add(fn, "transport", json_object_new_string(d->transport));
+	json_object_object_add(fn, "socket", json_object_new_string(d->socket));
+	return fn;
+}
+
+static struct json_object *board_of(const struct conf *conf)
+{
+	struct json_object *root = json_object_new_object();
+	struct json_object *managers = json_object_new_array();
+	struct json_object *manager = json_object_new_object();
+	struct json_object *functions = json_object_new_array();
+
+	for (unsigned int i = 0; i < conf->nr_devices; i++)
+		json_object_array_add(functions, function_of(&conf->device[i]));
+	json_object_object_add(manager, "name", json_object_new_string("mlx5_0"));
+	json_object_object_add(manager, "VIRTIO_FS_EMULATION_NUM_PF",
+			       json_object_new_int((int)conf->nr_devices));
+	json_object_object_add(manager, "functions", functions);
+	json_object_array_add(managers, manager);
+	json_object_object_add(root, "managers", managers);
+	return root;
+}
+
+int platform_set_board(const struct conf *conf)
+{
+	struct json_object *board;
+	doca_error_t rc;
+
+	if (!conf->device[0].socket)
+		return 0; /* the machine's own board decides */
+	board = board_of(conf);
+	rc = softdpu_board_set(json_object_to_json_string(board));
+	json_object_put(board);
+	return rc == DOCA_SUCCESS ? 0 : -EINVAL;
+}
+
+void platform_remove_sockets(const struct conf *conf)
+{
+	for (unsigned int i = 0; i < conf->nr_devices; i++)
+		if (conf->device[i].socket)
+			unlink(conf->device[i].socket);
+}

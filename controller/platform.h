@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Everything the controller knows beyond the DOCA API. Built against another DOCA library
+ * (no softdpu_ext.h) these answer for plain hardware: no direct data path, no sockets to name.
+ */
+#ifndef CONTROLLER_PLATFORM_H
+#define CONTROLLER_PLATFORM_H
+
+#include <stdbool.h>
+#include <sys/uio.h>
+
+#include "doca_buf.h"
+#include "doca_devemu_vfs_io.h"
+#include "softdpu_ext.h"
+
+struct conf;
+
+static inline bool platform_has_direct_path(void)
+{
+	return softdpu_cap_is_host_memory_addressable();
+}
+
+static inline int platform_buf_to_iov(const struct doca_buf *buf, struct iovec *iov, int most)
+{
+	return softdpu_buf_list_to_iov(buf, iov, most);
+}
+
+static inline size_t platform_staged_len(const struct doca_devemu_vfs_fuse_req *req)
+{
+	return softdpu_fuse_req_staged_len(req);
+}
+
+/* One function per configured device, with its socket, when the configuration names sockets. */
+int platform_set_board(const struct conf *conf);
+
+/* Unlinks the named sockets when the devices could not be destroyed in order. */
+void platform_remove_sockets(const struct conf *conf);
+
+#endif

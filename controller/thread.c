@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "thread.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/util.h"
+#include "bounce.h"
+#include "doca_log.h"
+#include "request.h"
+
+DOCA_LOG_REGISTER(VIRTIOFS::THREAD);
+
+/* Units taken from the engine before the file systems get to submit what came in: bounds both the batch
+ * and the delay of the first request in it. */
+#define PROGRESS_BATCH 64
+/* Polling after the last work: longer than a system call and a wake-up cost, shorter than a tick. */
+#define SPIN_NS 50000
+/* Blocks of REQ_MAX_IOV segments (17 KB each) a thread may own: 1 MiB requests in flight beyond that
+ * get ENOMEM, which Linux retries as smaller ones. */
+#define MAX_IOV_BLOCKS 4096
+
+struct thr_call_msg {
+	STAILQ_ENTRY(thr_call_msg) link;
+	int (*fn)(void *arg);
+	void *arg;
+	sem_t *done; /* NULL: posted, the message is freed by the thread */
+	int result;
+};
+
+/* ---- messages ---- */
+
+static void msg_queue(struct thr *thr, struct thr_call_msg *msg)
+{
+	const uint64_t one = 1;
+
+	pthread_mutex_lock(&thr->msg_lock);
+	STAILQ_INSERT_TAIL(&thr->msgs, msg, link);
+	__atomic_store_n(&thr->has_msgs, 1, __ATOMIC_RELEASE); /* pairs with run_msgs() */
+	pthread_mutex_unlock(&thr->msg_lock);
+	if (write(thr->msg_fd, &one, sizeof(one)) < 0)
+		DOCA_LOG_ERR("thread %u: cannot be woken: %s", thr->index, strerror(errno));
+}
+
+int thr_call(struct thr *thr, int (*fn)(void *arg), void *arg)
+{
+	sem_t done;
+	struct thr_call_msg msg = { .fn = fn, .arg = arg, .done = &done };
+
+	sem_init(&done, 0, 0);
+	msg_queue(thr, &msg);
+	while (sem_wait(&done) && errno == EINTR)
+		;
+	sem_destroy(&done);
+	return msg.result;
+}
+
+int thr_post(struct thr *thr, int (*fn)(void *arg), void *arg)
+{
+	struct thr_call_msg *msg = calloc(1, sizeof(*msg));
+
+	if (!msg)
+		return -ENOMEM;
+	msg->fn = fn;
+	msg->arg = arg;
+	msg_queue(thr, msg);
+	return 0;
+}
+
+static struct thr_call_msg *msg_take(struct thr *thr)
+{
+	struct thr_call_msg *msg;
+
+	pthread_mutex_lock(&thr->msg_lock);
+	msg = STAILQ_FIRST(&thr->msgs);
+	if (msg)
+		STAILQ_REMOVE_HEAD(&thr->msgs, link);
+	else
+		__atomic_store_n(&thr->has_msgs, 0, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&thr->msg_lock);
+	return msg;
+}
+
+static int run_msgs(struct thr *thr)
+{
+	struct thr_call_msg *msg;
+	int n = 0;
+
+	if (!__atomic_load_n(&thr->has_msgs, __ATOMIC_ACQUIRE)) /* pairs with msg_queue() */
+		return 0;
+	while ((msg = msg_take(thr))) {
+		sem_t *done = msg->done;
+
+		msg->result = msg->fn(msg->arg);
+		if (done)
+			sem_post(done); /* msg is the caller's stack: gone from here on */
+		else
+			free(msg);
+		n++;
+	}
+	return n;
+}
+
+/* ---- descriptors ---- */
+
+int thr_watch_add(struct thr *thr, struct thr_watch *w)
+{
+	struct epoll_event ev = { .events = w->events, .data.ptr = w };
+
+	return epoll_ctl(thr->epfd, EPOLL_CTL_ADD, w->fd, &ev) ? -errno : 0;
+}
+
+int thr_watch_modify(struct thr *thr, struct thr_watch *w, uint32_t events)
+{
+	struct epoll_event ev = { .events = events, .data.ptr = w };
+
+	w->events = events;
+	return epoll_ctl(thr->epfd, EPOLL_CTL_MOD, w->fd, &ev) ? -errno : 0;
+}
+
+void thr_watch_remove(struct thr *thr, struct thr_watch *w)
+{
+	epoll_ctl(thr->epfd, EPOLL_CTL_DEL, w->fd, NULL);
+}
+
+static void msg_ready(struct thr_watch *w, uint32_t revents)
+{
+	uint64_t count;
+
+	/* Nonblocking: an empty counter means another look already took it. */
+	if (read(w->fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+		DOCA_LOG_ERR("reading a message counter: %s", strerror(errno));
+}
+
+static void pe_ready(struct thr_watch *w, uint32_t revents)
+{
+	struct thr *thr = container_of(w, struct thr, pe_watch);
+
+	doca_pe_clear_notification(thr->pe, 0);
+}
+
+/* One event per wait: ready() may remove any other watch. */
+static void wait_events(struct thr *thr, int timeout_ms)
+{
+	struct epoll_event ev;
+
+	if (epoll_wait(thr->epfd, &ev, 1, timeout_ms) == 1) {
+		struct thr_watch *w = ev.data.ptr;
+
+		w->ready(w, ev.events);
+	}
+}
+
+/* ---- the loop ---- */
+
+static int poll_fses(struct thr *thr)
+{
+	struct thr_fs *tf;
+	int n = 0;
+
+	TAILQ_FOREACH(tf, &thr->fses, link)
+		n += fs_poll(tf->ft);
+	return n;
+}
+
+static int one_round(struct thr *thr)
+{
+	int n = run_msgs(thr);
+
+	for (int i = 0; i < PROGRESS_BATCH && doca_pe_progress(thr->pe); i++)
+		n++;
+	return n + poll_fses(thr);
+}
+
+static int sleep_limit(struct thr *thr)
+{
+	struct thr_fs *tf;
+	int least = -1;
+
+	TAILQ_FOREACH(tf, &thr->fses, link) {
+		int t = fs_timeout_ms(tf->ft);
+
+		if (t >= 0 && (least < 0 || t < least))
+			least = t;
+	}
+	return least;
+}
+
+static void thr_sleep(struct thr *thr)
+{
+	if (doca_pe_request_notification(thr->pe) != DOCA_SUCCESS)
+		return;
+	wait_events(thr, sleep_limit(thr));
+	doca_pe_clear_notification(thr->pe, 0);
+}
+
+static void thr_loop(struct thr *thr)
+{
+	uint64_t last_work = clock_ns();
+
+	while (!__atomic_load_n(&thr->stop, __ATOMIC_ACQUIRE)) {
+		if (one_round(thr)) {
+			last_work = clock_ns();
+			continue;
+		}
+		if (clock_ns() - last_work < SPIN_NS)
+			continue;
+		thr_sleep(thr);
+		last_work = clock_ns();
+	}
+}
+
+/* ---- start and stop ---- */
+
+static void thr_pin(struct thr *thr)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(thr->cpu, &set);
+	if (pthread_setaffinity_np(pthread_self(), sizeof(set), &set))
+		DOCA_LOG_WARN("thread %u: cannot be pinned to CPU %d", thr->index, thr->cpu);
+}
+
+static void *thr_main(void *arg)
+{
+	struct thr *thr = arg;
+
+	thr_pin(thr);
+	thr_loop(thr);
+	return NULL;
+}
+
+static int thr_open(struct thr *thr)
+{
+	doca_notification_handle_t handle;
+	int rc;
+
+	thr->epfd = epoll_create1(EPOLL_CLOEXEC);
+	thr->msg_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (thr->epfd < 0 || thr->msg_fd < 0)
+		return -errno;
+	if (doca_pe_create(&thr->pe) != DOCA_SUCCESS)
+		return -ENOMEM;
+	/* One look serves all contexts, so clear_notification() needs no telling which one it was. */
+	doca_pe_set_event_mode(thr->pe, DOCA_PE_EVENT_MODE_PROGRESS_ALL);
+	if (doca_pe_get_notification_handle(thr->pe, &handle) != DOCA_SUCCESS)
+		return -EIO;
+	thr->pe_watch = (struct thr_watch){ .fd = handle, .events = EPOLLIN, .ready = pe_ready };
+	thr->msg_watch = (struct thr_watch){ .fd = thr->msg_fd, .events = EPOLLIN,
+					     .ready = msg_ready };
+	rc = thr_watch_add(thr, &thr->pe_watch);
+	return rc ? rc : thr_watch_add(thr, &thr->msg_watch);
+}
+
+static void thr_close(struct thr *thr)
+{
+	struct iov_block *block;
+
+	bounce_destroy(thr->bounce);
+	while ((block = SLIST_FIRST(&thr->iov_blocks))) {
+		SLIST_REMOVE_HEAD(&thr->iov_blocks, link);
+		free(block);
+	}
+	if (thr->pe && doca_pe_destroy(thr->pe) != DOCA_SUCCESS)
+		DOCA_LOG_ERR("thread %u: its engine still has contexts", thr->index);
+	if (thr->msg_fd >= 0)
+		close(thr->msg_fd);
+	if (thr->epfd >= 0)
+		close(thr->epfd);
+	pthread_mutex_destroy(&thr->msg_lock);
+}
+
+static int thr_start(struct thr *thr, unsigned int index, int cpu, bool dma)
+{
+	int rc;
+
+	thr->index = index;
+	thr->cpu = cpu;
+	thr->epfd = thr->msg_fd = -1;
+	TAILQ_INIT(&thr->fses);
+	STAILQ_INIT(&thr->msgs);
+	pthread_mutex_init(&thr->msg_lock, NULL);
+	rc = thr_open(thr);
+	if (!rc && dma)
+		rc = bounce_create(thr->pe, &thr->bounce);
+	if (!rc)
+		rc = -pthread_create(&thr->tid, NULL, thr_main, thr);
+	if (rc) {
+		DOCA_LOG_ERR("thread %u on CPU %d: %s", index, cpu, strerror(-rc));
+		thr_close(thr);
+	}
+	return rc;
+}
+
+int thr_set_start(struct thr_set *set, const int *cpus, unsigned int nr, bool dma)
+{
+	set->nr = 0;
+	set->thr = calloc(nr, sizeof(*set->thr));
+	if (!set->thr)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < nr; i++) {
+		int rc = thr_start(&set->thr[i], i, cpus[i], dma);
+
+		if (rc) {
+			thr_set_stop(set);
+			return rc;
+		}
+		set->nr++;
+	}
+	return 0;
+}
+
+static int end_thread(void *arg)
+{
+	struct thr *thr = arg;
+
+	__atomic_store_n(&thr->stop, true, __ATOMIC_RELEASE);
+	return 0;
+}
+
+void thr_set_stop(struct thr_set *set)
+{
+	for (unsigned int i = 0; i < set->nr; i++) {
+		thr_call(&set->thr[i], end_thread, &set->thr[i]);
+		pthread_join(set->thr[i].tid, NULL);
+		thr_close(&set->thr[i]);
+	}
+	free(set->thr);
+	set->thr = NULL;
+	set->nr = 0;
+}
+
+/* ---- the thread's own pools ---- */
+
+void thr_fs_add(struct thr *thr, struct thr_fs *tf)
+{
+	TAILQ_INSERT_TAIL(&thr->fses, tf, link);
+}
+
+void thr_fs_remove(struct thr *thr, struct thr_fs *tf)
+{
+	TAILQ_REMOVE(&thr->fses, tf, link);
+}
+
+struct iov_block *thr_iov_block_get(struct thr *thr)
+{
+	struct iov_block *block = SLIST_FIRST(&thr->iov_blocks);
+
+	if (block) {
+		SLIST_REMOVE_HEAD(&thr->iov_blocks, link);
+		return block;
+	}
+	if (thr->nr_iov_blocks == MAX_IOV_BLOCKS)
+		return NULL;
+	block = malloc(sizeof(*block)); /* the pool grows to the deepest load seen, then never again */
+	if (block)
+		thr->nr_iov_blocks++;
+	return block;
+}
+
+void thr_iov_block_put(struct thr *thr, struct iov_block *block)
+{
+	SLIST_INSERT_HEAD(&thr->iov_blocks, block, link);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * I/O threads: one per core in the mask, each with a progress engine; the first one's engine also runs
+ * the devices (admin).
+ *
+ * Theory of operation: a thread polls while there is work - engine, then the file systems attached to it -
+ * and after a bounded spin without any it arms the engine's notification and sleeps in epoll on that, on
+ * its message descriptor and on what file systems watch. So an idle thread costs no CPU and a busy one no
+ * system call. Other threads reach it by thr_call() only.
+ */
+#ifndef CONTROLLER_THREAD_H
+#define CONTROLLER_THREAD_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "doca_pe.h"
+#include "fs/fs.h"
+
+struct bounce;
+struct iov_block;
+struct thr_call_msg;
+
+struct thr {
+	/* const after start */
+	unsigned int index;
+	int cpu;
+	struct doca_pe *pe;
+	int epfd;
+	int msg_fd; /* eventfd */
+	pthread_t tid;
+
+	/* the thread's own */
+	struct bounce *bounce; /* NULL: direct data path */
+	TAILQ_HEAD(, thr_fs) fses;
+	SLIST_HEAD(, iov_block) iov_blocks;
+	unsigned int nr_iov_blocks; /* allocated in all */
+	struct thr_watch pe_watch, msg_watch;
+
+	/* any thread, under msg_lock */
+	pthread_mutex_t msg_lock;
+	STAILQ_HEAD(, thr_call_msg) msgs;
+	bool stop;
+	int has_msgs; /* atomic: looked at before the lock is taken */
+};
+
+/* A file system the thread polls; embedded in its user's struct. */
+struct thr_fs {
+	struct fs_thread *ft;
+	TAILQ_ENTRY(thr_fs) link;
+};
+
+struct thr_set {
+	unsigned int nr;
+	struct thr *thr; /* array */
+};
+
+/* Starts one thread per CPU number. dma: with bounce buffers. 0 or -errno, reason logged. */
+int thr_set_start(struct thr_set *set, const int *cpus, unsigned int nr, bool dma);
+/* Ends and joins them; everything on their engines must be gone. */
+void thr_set_stop(struct thr_set *set);
+
+/* Runs fn(arg) on the thread and waits for its result. Never from an I/O thread. */
+int thr_call(struct thr *thr, int (*fn)(void *arg), void *arg);
+/* Runs fn(arg) on the thread some time; arg is the caller's. Any thread. -ENOMEM. */
+int thr_post(struct thr *thr, int (*fn)(void *arg), void *arg);
+
+/* On the thread. */
+void thr_fs_add(struct thr *thr, struct thr_fs *tf);
+void thr_fs_remove(struct thr *thr, struct thr_fs *tf);
+struct iov_block *thr_iov_block_get(struct thr *thr);
+void thr_iov_block_put(struct thr *thr, struct iov_block *block);
+
+#endif
