@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# The long boot: every operation, files for the host to look at, fio and stress-ng with verification.
+
+stress()
+{
+	local name=$1
+
+	shift
+	mkdir -p $M/stress
+	if in_root timeout -s KILL 40 stress-ng --temp-path /run/dpu/stress --verify --timeout 1 --oomable "$@" \
+		>/tmp/stress.log 2>&1; then
+		ok "stress-ng $name"
+	else
+		cat /tmp/stress.log
+		not_ok "stress-ng $name"
+	fi
+	rm -rf $M/stress
+}
+
+fio_verify()
+{
+	local name=$1
+
+	shift
+	mkdir -p $M/fio
+	if in_root timeout -s KILL 100 fio --directory=/run/dpu/fio --verify=crc32c --verify_fatal=1 \
+		--verify_dump=0 --group_reporting --minimal "$@" >/tmp/fio.log 2>&1; then
+		ok "fio $name"
+	else
+		tail -5 /tmp/fio.log
+		not_ok "fio $name"
+	fi
+	rm -rf $M/fio
+}
+
+write_witness()
+{
+	mkdir $M/witness && cd $M/witness || return 1
+	echo "hello host" >file
+	chown 1234:5678 file && chmod 640 file && touch -d @1000000000 file
+	mkdir dir && chown 1000:1000 dir && chmod 2751 dir && touch -d @1000000001 dir
+	ln -s target link
+	mknod -m 604 pipe p
+	cd /
+}
+
+check "mount" mount_dpu || exit 1
+check "write files for the host" write_witness
+check "big directory with ls" test "$(ls -a $M/big | wc -l)" = $((BIG_COUNT + 2))
+
+fsops -p "$PROFILE" -b $M/big -n "$BIG_COUNT" $M/t || FAILED=1
+
+check "enter the machine's own root" enter_host_root || exit 1
+check "the machine's root is read-only" sh -c '! touch /root/usr/x 2>/dev/null'
+fio_verify "four writers, buffered" --name=a --rw=randwrite --bsrange=512-64k --size=4m --numjobs=4 \
+	--ioengine=psync --fallocate=none
+fio_verify "four writers, direct, deep" --name=b --rw=randwrite --bs=16k --size=4m --numjobs=4 \
+	--ioengine=libaio --iodepth=16 --direct=1 --fallocate=none
+fio_verify "one file, mixed" --name=c --filename=shared --rw=randrw --bs=4k --size=4m --ioengine=psync \
+	--direct=1 --fallocate=none
+for s in dir dirdeep dentry rename link symlink seek chmod chown utime filename getdent hdd iomix \
+	access fstat handle; do
+	case $s in
+	dirdeep) stress $s --dirdeep 1 --dirdeep-ops 200 ;;
+	dentry) stress $s --dentry 2 --dentries 200 ;;
+	filename) stress $s --filename 1 --filename-ops 200 ;;
+	hdd) stress $s --hdd 2 --hdd-bytes 4m ;;
+	iomix) stress $s --iomix 1 --iomix-bytes 4m ;;
+	*) stress $s --$s 2 ;;
+	esac
+done
+if [ "$PROFILE" = local ]; then
+	stress fallocate --fallocate 1 --fallocate-bytes 4m
+	stress xattr --xattr 1
+fi
+check "unmount" umount /root/run/dpu
+umount $M
+exit $FAILED

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One server process for a whole program of protocol tests. Every hostile case ends with
+ * assert_serves(): the same process must go on serving good front ends.
+ */
+#ifndef PROTO_HARNESS_H
+#define PROTO_HARNESS_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "vufe_fuse.h"
+
+/*
+ * The server: $VUFE_SOCKET names one that runs already; else the program in $DOCA_VIRTIOFS is
+ * started with --null on a socket of our own, in a private directory. Neither set: the program
+ * exits with 77.
+ */
+int harness_setup(void **state);
+/* Ends the server it started: SIGTERM must bring exit status 0 within seconds. */
+int harness_teardown(void **state);
+void harness_need_server(void);
+const char *harness_socket(void);
+
+/* Small rings and memory; fields may be changed before use. */
+struct vufe_opts harness_opts(void);
+/* Opens with a grace period for the server to notice that the last front end left. */
+void open_good(struct vufe_dev *dev, const struct vufe_opts *opts);
+void connect_good(struct vufe_dev *dev, const struct vufe_opts *opts);
+/* A fresh connection gets INIT and GETATTR of the root answered, by the same process as ever. */
+void assert_serves(void);
+void assert_alive(void);
+/* The next assert_pings() sends INIT again: after a reset or a re-probe on the same connection. */
+void harness_new_mount(void);
+/* On an open device, request queue q: INIT the first time, GETATTR of the root. */
+void assert_pings(struct vufe_dev *dev, unsigned q);
+
+/* Runs one test a row; row_size apart, the row's first member is its name (const char *). */
+int run_rows(const char *group, const void *rows, size_t nr, size_t row_size,
+	     CMUnitTestFunction run);
+
+#define RUN_ROWS(group, rows, run) \
+	run_rows(group, rows, sizeof(rows) / sizeof((rows)[0]), sizeof((rows)[0]), run)
+
+#endif
