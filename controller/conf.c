@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/util.h"
 #include "conf_internal.h"
@@ -230,6 +231,12 @@ static int set_cpus(struct conf *conf, const struct raw *raw)
 			     mask);
 		return n;
 	}
+	for (int i = 0; i < n; i++)
+		if (conf->cpu[i] >= sysconf(_SC_NPROCESSORS_CONF)) {
+			DOCA_LOG_ERR("core mask '%s' names CPU %d: this machine has CPUs 0 to %ld",
+				     mask, conf->cpu[i], sysconf(_SC_NPROCESSORS_CONF) - 1);
+			return -EINVAL;
+		}
 	conf->nr_cpus = (unsigned int)n;
 	return 0;
 }

@@ -2,6 +2,7 @@
 #include "device.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -11,6 +12,7 @@
 #include "doca_devemu_virtio.h"
 #include "doca_log.h"
 #include "manager.h"
+#include "platform.h"
 #include "request.h"
 
 DOCA_LOG_REGISTER(VIRTIOFS::DEVICE);
@@ -92,11 +94,14 @@ static void on_dev_state(const union doca_data user, struct doca_ctx *ctx,
 			 enum doca_ctx_states prev, enum doca_ctx_states next)
 {
 	struct device *dev = user.ptr;
+	char where[PATH_MAX];
 
 	if (next == DOCA_CTX_STATE_RUNNING)
-		DOCA_LOG_INFO("%s: running, %u request queues of %u on %u threads", dev->conf->tag,
+		DOCA_LOG_INFO("%s: serving %s on %s, %u request queues of %u on %u thread%s",
+			      dev->conf->tag, dev->conf->fs.type,
+			      platform_where(dev->rep, where, sizeof(where)),
 			      dev->conf->num_request_queues, dev->conf->queue_size,
-			      dev->threads->nr);
+			      dev->threads->nr, dev->threads->nr > 1 ? "s" : "");
 	if (next == DOCA_CTX_STATE_IDLE)
 		sem_post(&dev->idle);
 }

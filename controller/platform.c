@@ -50,6 +50,11 @@ int platform_set_board(const struct conf *conf)
 	return rc == DOCA_SUCCESS ? 0 : -EINVAL;
 }
 
+const char *platform_where(const struct doca_dev_rep *rep, char *buf, size_t size)
+{
+	return softdpu_rep_get_socket_path(rep, buf, size) == DOCA_SUCCESS ? buf : "PCIe";
+}
+
 void platform_remove_sockets(const struct conf *conf)
 {
 	for (unsigned int i = 0; i < conf->nr_devices; i++)

@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 
 #include "doca_buf.h"
+#include "doca_dev.h"
 #include "doca_devemu_vfs_io.h"
 #include "softdpu_ext.h"
 
@@ -32,6 +33,9 @@ static inline size_t platform_staged_len(const struct doca_devemu_vfs_fuse_req *
 
 /* One function per configured device, with its socket, when the configuration names sockets. */
 int platform_set_board(const struct conf *conf);
+
+/* Where the host reaches this function, for people; "PCIe" where there is no socket. */
+const char *platform_where(const struct doca_dev_rep *rep, char *buf, size_t size);
 
 /* Unlinks the named sockets when the devices could not be destroyed in order. */
 void platform_remove_sockets(const struct conf *conf);

@@ -13,6 +13,7 @@
 
 #include "core/board.h"
 #include "core/dev.h"
+#include "softdpu_ext.h"
 
 /* Lists */
 
@@ -458,4 +459,11 @@ doca_error_t doca_devinfo_rep_get_vhca_id(const struct doca_devinfo_rep *devinfo
 	/* The manager has number 0 of its block, see doca_devinfo_get_vhca_id(). */
 	*vhca_id = (uint16_t)(devinfo_rep->fn->manager->index << 8 | (devinfo_rep->fn->index + 1));
 	return DOCA_SUCCESS;
+}
+
+doca_error_t softdpu_rep_get_socket_path(const struct doca_dev_rep *rep, char *path, size_t size)
+{
+	if (!rep || !rep->info.fn->socket_path[0])
+		return DOCA_ERROR_INVALID_VALUE;
+	return give_text(rep, rep->info.fn->socket_path, path, size, 0);
 }

@@ -199,9 +199,9 @@ static void truncated(struct nfs_call *call, int err, const struct nfs_result *r
 static void open_allowed(struct nfs_call *call, int err, const struct nfs_result *res)
 {
 	struct nreq *n = nreq_of(call);
-	uint32_t wanted = call->access, granted = err ? 0 : res->access;
+	uint32_t wanted = call->access & ~ACCESS_EXECUTE, granted = err ? 0 : res->access;
 
-	/* The guest asks for READ when it executes; the server may grant just that. */
+	/* The guest opens for reading what it executes; the server may grant just that. */
 	if (granted & ACCESS_EXECUTE)
 		wanted &= ~ACCESS_READ;
 	if (!err && (wanted & ~granted))

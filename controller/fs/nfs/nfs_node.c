@@ -79,6 +79,8 @@ static void open_fini(void *fs, struct node *node)
 	struct nfs_fs *nfs = fs;
 	struct nfs_open *o = container_of(node, struct nfs_open, node);
 
+	if (!o->file)
+		return; /* the place holder of id 1 */
 	__atomic_sub_fetch(&nfs->nr_open, 1, __ATOMIC_RELAXED);
 	if (__atomic_sub_fetch(&o->file->nr_open, 1, __ATOMIC_ACQ_REL) == 0)
 		nfs_silly_closed(nfs, o->file);
@@ -92,9 +94,13 @@ const struct nodetab_ops nfs_open_ops = {
 	.fini = open_fini,
 };
 
+/* Id 1 of a nodetab is never forgotten: among the open files it belongs to nobody. */
 int nfs_root(struct nfs_fs *nfs)
 {
-	return nodetab_set_root(nfs->nodes, hash_fh(&nfs->mnt.root), &nfs->mnt.root);
+	static const struct nfs_open nobody;
+	int rc = nodetab_set_root(nfs->opens, 0, &nobody);
+
+	return rc ? rc : nodetab_set_root(nfs->nodes, hash_fh(&nfs->mnt.root), &nfs->mnt.root);
 }
 
 /* Consumes nothing: takes its own pin on file. */
@@ -162,7 +168,7 @@ struct nreq *nfs_begin_open(struct fs_req *req, uint64_t fh)
 
 	if (!n)
 		return NULL;
-	node = fh == NODETAB_ROOT ? NULL : nodetab_get(nfs_of(req)->opens, fh);
+	node = nodetab_get(nfs_of(req)->opens, fh);
 	if (!node) {
 		nfs_done(n, -EBADF);
 		return NULL;

@@ -2,17 +2,19 @@
 /*
  * The null file system: everything succeeds at once and touches no storage. It measures all the rest.
  *
- * There is one file and one directory: any name looks up to the file (node 2), the root (node 1) is an
- * empty directory. WRITE takes everything; READ says everything was read and leaves the guest's own
+ * There is one file (node 2) that every name leads to and every CREATE makes, the root (node 1), and one
+ * more directory (node 3) for MKDIR; all directories are empty. WRITE takes everything; READ says everything was read and leaves the guest's own
  * buffer as it is.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
 #include "fs/types.h"
 
 #define NULL_FILE 2
+#define NULL_DIR 3
 #define NULL_FILE_SIZE (1ull << 40)
 
 static int null_open(const struct fs_config *cfg, struct fs **ret_fs, char *err)
@@ -46,30 +48,39 @@ static void null_detach(struct fs_thread *ft)
 
 static void fill_attr(struct fuse_attr *attr, uint64_t ino)
 {
+	bool dir = ino != NULL_FILE;
+
 	attr->ino = ino;
-	attr->mode = ino == FUSE_ROOT_ID ? S_IFDIR | 0777 : S_IFREG | 0666;
-	attr->size = ino == FUSE_ROOT_ID ? 0 : NULL_FILE_SIZE;
-	attr->nlink = ino == FUSE_ROOT_ID ? 2 : 1;
+	attr->mode = dir ? S_IFDIR | 0777 : S_IFREG | 0666;
+	attr->size = dir ? 0 : NULL_FILE_SIZE;
+	attr->nlink = dir ? 2 : 1;
 	attr->blksize = 4096;
 }
 
-static void fill_entry(struct fs_req *req)
+static void fill_entry(struct fs_req *req, uint64_t ino)
 {
-	req->entry->nodeid = NULL_FILE;
-	req->entry->generation = 1;
-	fill_attr(&req->entry->attr, NULL_FILE);
+	req->entry->nodeid = ino;
+	fill_attr(&req->entry->attr, ino);
 	fs_entry_set_valid(req->ft->fs, req->entry);
 }
 
 static void null_entry(struct fs_req *req)
 {
-	fill_entry(req);
+	fill_entry(req, NULL_FILE);
+	fs_req_done(req, 0);
+}
+
+static void null_mkdir(struct fs_req *req)
+{
+	fill_entry(req, NULL_DIR);
 	fs_req_done(req, 0);
 }
 
 static void null_attr(struct fs_req *req)
 {
-	fill_attr(&req->attr->attr, req->in->nodeid == FUSE_ROOT_ID ? FUSE_ROOT_ID : NULL_FILE);
+	uint64_t ino = req->in->nodeid;
+
+	fill_attr(&req->attr->attr, ino == FUSE_ROOT_ID || ino == NULL_DIR ? ino : NULL_FILE);
 	fs_attr_set_valid(req->ft->fs, req->attr);
 	fs_req_done(req, 0);
 }
@@ -82,7 +93,7 @@ static void null_open_file(struct fs_req *req)
 
 static void null_create(struct fs_req *req)
 {
-	fill_entry(req);
+	fill_entry(req, NULL_FILE);
 	req->create_open->open_flags = req->ft->fs->cache.open_flags;
 	fs_req_done(req, 0);
 }
@@ -127,6 +138,9 @@ const struct fs_ops fs_null = {
 	.op = {
 		[FUSE_LOOKUP] = null_entry,
 		[FUSE_MKNOD] = null_entry,
+		[FUSE_LINK] = null_entry,
+		[FUSE_MKDIR] = null_mkdir,
+		[FUSE_RMDIR] = null_ok,
 		[FUSE_CREATE] = null_create,
 		[FUSE_GETATTR] = null_attr,
 		[FUSE_SETATTR] = null_attr,
