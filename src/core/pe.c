@@ -179,14 +179,29 @@ static void drop_messages(struct doca_pe *pe)
 
 /* Sources */
 
+/*
+ * From one set of events to another. A source without any is not registered at all: errors and
+ * hang-ups are reported unasked, and would keep a sleeper from sleeping.
+ */
+static int watch(struct doca_pe *pe, struct pe_source *src, uint32_t from, uint32_t to)
+{
+	struct epoll_event ev = { .events = to, .data.ptr = src };
+	int op = !to ? EPOLL_CTL_DEL : from ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+
+	if (!from && !to)
+		return 0;
+	return epoll_ctl(pe->epoll_fd, op, src->fd, &ev) < 0 ? -errno : 0;
+}
+
 int pe_source_add(struct doca_pe *pe, struct pe_source *src)
 {
-	struct epoll_event ev = { .events = src->events, .data.ptr = src };
+	int rc;
 
 	if (src->added)
 		return -EEXIST;
-	if (epoll_ctl(pe->epoll_fd, EPOLL_CTL_ADD, src->fd, &ev) < 0)
-		return -errno;
+	rc = watch(pe, src, 0, src->events);
+	if (rc < 0)
+		return rc;
 	LIST_INSERT_HEAD(&pe->sources, src, link);
 	src->added = true;
 	return 0;
@@ -194,14 +209,14 @@ int pe_source_add(struct doca_pe *pe, struct pe_source *src)
 
 int pe_source_modify(struct doca_pe *pe, struct pe_source *src, uint32_t events)
 {
-	struct epoll_event ev = { .events = events, .data.ptr = src };
+	int rc;
 
 	if (!src->added)
 		return -ENOENT;
-	if (epoll_ctl(pe->epoll_fd, EPOLL_CTL_MOD, src->fd, &ev) < 0)
-		return -errno;
-	src->events = events;
-	return 0;
+	rc = watch(pe, src, src->events, events);
+	if (rc == 0)
+		src->events = events;
+	return rc;
 }
 
 void pe_source_remove(struct doca_pe *pe, struct pe_source *src)
@@ -210,7 +225,7 @@ void pe_source_remove(struct doca_pe *pe, struct pe_source *src)
 
 	if (!src->added)
 		return;
-	epoll_ctl(pe->epoll_fd, EPOLL_CTL_DEL, src->fd, NULL);
+	watch(pe, src, src->events, 0);
 	LIST_REMOVE(src, link);
 	src->added = false;
 	for (i = pe->next_event; i < pe->nr_events; i++)
@@ -249,12 +264,10 @@ static enum ctx_progress run_sources(struct doca_pe *pe)
 	while (pe->next_event < pe->nr_events) {
 		unsigned int i = pe->next_event++;
 		struct pe_source *src = pe->events[i];
-		/* The owner may have paused it after the look. */
-		uint32_t revents = src ? pe->revents[i] & (src->events | EPOLLERR | EPOLLHUP) : 0;
 
-		if (!revents)
+		if (!src || !src->events) /* removed or paused after the look */
 			continue;
-		done |= src->ready(src, revents);
+		done |= src->ready(src, pe->revents[i]);
 		if (done & CTX_EVENT)
 			return CTX_EVENT;
 	}

@@ -25,7 +25,7 @@
  */
 struct pe_source {
 	int fd; /* owned by the caller */
-	uint32_t events; /* EPOLLIN, ... */
+	uint32_t events; /* EPOLLIN, ...; 0: paused, not even a hang-up is reported */
 	enum ctx_progress (*ready)(struct pe_source *src, uint32_t revents);
 	bool added;
 	LIST_ENTRY(pe_source) link;

@@ -75,6 +75,18 @@ static void fuzz_view(const struct iovec *seg, unsigned int nr, struct chain_pos
 	MUST(have - pos.off >= len);
 }
 
+/* The two counts a handler would believe first. */
+static void fuzz_announced(const struct fuzz *f)
+{
+	const struct fuse_write_in *write = (const void *)stage.arg_and_names;
+	const struct fuse_batch_forget_in *forget = (const void *)stage.arg_and_names;
+
+	if (stage.in.opcode == FUSE_WRITE)
+		MUST(write->size <= f->dec.datain_len);
+	if (stage.in.opcode == FUSE_BATCH_FORGET)
+		MUST(forget->count <= f->dec.datain_len / sizeof(struct fuse_forget_one));
+}
+
 static void fuzz_check(struct fuzz *f)
 {
 	const struct fuse_op_info *op = f->dec.op;
@@ -87,6 +99,7 @@ static void fuzz_check(struct fuzz *f)
 	for (unsigned int i = 0; i < op->nr_names; i++)
 		p += strlen((const char *)p) + 1;
 	MUST((uint32_t)(p - stage.arg_and_names - op->in_size) == f->dec.names_len);
+	fuzz_announced(f);
 	fuzz_view(f->seg, f->ch.nr_in, f->dec.datain, f->dec.datain_len);
 	fuzz_view(f->seg + f->ch.nr_in, f->ch.nr_out, f->dec.dataout, f->dec.dataout_len);
 	if (fuse_has_reply(op))

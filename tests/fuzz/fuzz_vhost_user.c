@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A hostile front end against the message layer, with a device that only records. Input: records of
+ * A hostile front end against the message layer, with a device that only records. The first byte
+ * says how much of a regular set-up to send before. Then come records of
  *   request u8, flags u8, descriptor kind u8, payload length u8, payload
  * where flags bit 0 sends a wrong version, bit 1 asks for a reply, bit 2 lies about the length,
  * bit 3 lets the device finish ops late, bit 4 finishes one, bit 5 sends byte by byte, bit 6 hangs
@@ -24,6 +25,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define MAX_RECORDS 64
+#define MEMORY_SIZE 0x100000u
+#define INFLIGHT_SIZE 0x10000u
 
 enum fd_kind {
 	FD_NONE,
@@ -127,7 +130,7 @@ static void run(struct fuzz *f)
 static void send_record(struct fuzz *f, const uint8_t *rec, size_t len)
 {
 	uint8_t flags = rec[1], msg[sizeof(struct vhu_hdr) + 256];
-	struct vhu_hdr hdr = {rec[0], flags & 0x01 ? flags : VHU_VERSION, (uint32_t)len};
+	struct vhu_hdr hdr = {rec[0] % 48, flags & 0x01 ? flags : VHU_VERSION, (uint32_t)len};
 	size_t total = sizeof(hdr) + len;
 	unsigned int nr;
 	int fds[2];
@@ -147,6 +150,39 @@ static void send_record(struct fuzz *f, const uint8_t *rec, size_t len)
 		send_part(f, msg + i, 1, fds, i ? 0 : nr);
 		run(f);
 	}
+}
+
+static void send_valid(struct fuzz *f, uint32_t request, const void *payload, uint32_t len, int fd)
+{
+	struct vhu_hdr hdr = {request, VHU_VERSION, len};
+	uint8_t msg[sizeof(hdr) + sizeof(union vhu_payload)];
+
+	memcpy(msg, &hdr, sizeof(hdr));
+	memcpy(msg + sizeof(hdr), payload, len);
+	send_part(f, msg, sizeof(hdr) + len, &fd, fd >= 0);
+	run(f);
+}
+
+/* Memory at address 0, then two queues: bit 0 to 2 of how say how far. */
+static void warm_up(struct fuzz *f, uint8_t how)
+{
+	const struct vhu_mem_slot slot = {.region = {0, MEMORY_SIZE, 0, 0}};
+	const struct vhu_inflight inflight = {INFLIGHT_SIZE, 0, FAKE_QUEUES, 64, 0};
+
+	if (how & 1)
+		send_valid(f, VHU_ADD_MEM_REG, &slot, sizeof(slot), f->memory);
+	if (how & 2)
+		send_valid(f, VHU_SET_INFLIGHT_FD, &inflight, sizeof(inflight), f->inflight);
+	for (uint32_t q = 0; q < 2 && (how & 4); q++) {
+		const struct vhu_vring_state num = {q, 64};
+		const struct vhu_vring_addr addr = {q, 0, 0x1000, 0x3000, 0x2000, 0};
+		const uint64_t kick = q;
+
+		send_valid(f, VHU_SET_VRING_NUM, &num, sizeof(num), -1);
+		send_valid(f, VHU_SET_VRING_ADDR, &addr, sizeof(addr), -1);
+		send_valid(f, VHU_SET_VRING_KICK, &kick, sizeof(kick), f->event);
+	}
+	check((how & 7) != 7 || f->dev.queue[1].starts == 1, "a regular set-up does not work");
 }
 
 static void hang_up(struct fuzz *f)
@@ -192,14 +228,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(&f, 0, sizeof(f));
 	close(probe);
 	fake_vdev_init(&f.dev);
-	f.memory = sealed_memfd(1 << 20, 0);
-	f.inflight = sealed_memfd(1 << 16, F_SEAL_SHRINK);
+	f.memory = sealed_memfd(MEMORY_SIZE, 0);
+	f.inflight = sealed_memfd(INFLIGHT_SIZE, F_SEAL_SHRINK);
 	f.event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	check(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, f.channel), "socketpair");
 	f.port = vhu_port_new(&f.dev, &f.pe, "fuzz");
 	check(f.port, "memory");
 	fuzz_connect(&f);
-	run_records(&f, data, size);
+	if (size) {
+		warm_up(&f, data[0]);
+		run_records(&f, data + 1, size - 1);
+	}
 	hang_up(&f);
 	fake_vdev_fini(&f.dev);
 	vhost_user_transport.close(f.port);

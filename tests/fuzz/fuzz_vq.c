@@ -134,7 +134,11 @@ static void fuzz_descriptor(struct fuzz *f)
 	struct vring_desc *table = (void *)f->guest;
 	unsigned int slot = input_u8(&f->in) % (GUEST_LEN / sizeof(*table));
 
+	uint8_t near = input_u8(&f->in);
+
 	table[slot].addr = GPA + input_u16(&f->in) % (GUEST_LEN + RO_LEN + 16);
+	if (near & 0x80) /* at an end, where a table or a buffer may cross */
+		table[slot].addr = (near & 0x40 ? RO_GPA + RO_LEN : RO_GPA) - (near & 0x3f) * 16u;
 	table[slot].len = input_u8(&f->in) * (input_u8(&f->in) & 1 ? 16u : 1u);
 	table[slot].flags = input_u8(&f->in) & 7;
 	table[slot].next = input_u8(&f->in) % (2 * f->cfg.size);

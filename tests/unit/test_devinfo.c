@@ -422,6 +422,7 @@ static void test_rep_open(void **state)
 {
 	struct doca_dev_rep *a, *b;
 	struct devices d;
+	char path[12];
 
 	open_first(&d);
 	assert_doca(doca_dev_rep_open(NULL, &a), DOCA_ERROR_INVALID_VALUE);
@@ -431,6 +432,13 @@ static void test_rep_open(void **state)
 	assert_ptr_equal(dev_rep_function(a), dev_rep_function(b));
 	assert_ptr_equal(doca_dev_rep_as_devinfo(a)->fn, d.reps[0]->fn);
 	assert_null(doca_dev_rep_as_devinfo(NULL));
+	assert_doca(softdpu_rep_get_socket_path(a, path, sizeof(path)), DOCA_ERROR_INVALID_VALUE);
+	assert_ok(doca_dev_rep_close(b));
+	assert_ok(doca_dev_rep_open(d.reps[1], &b));
+	assert_ok(softdpu_rep_get_socket_path(b, path, sizeof(path)));
+	assert_string_equal(path, "/tmp/a.sock");
+	assert_doca(softdpu_rep_get_socket_path(b, path, sizeof(path) - 1),
+		    DOCA_ERROR_INVALID_VALUE);
 	dev_rep_get(a);
 	assert_doca(doca_dev_rep_close(a), DOCA_ERROR_IN_USE);
 	assert_ok(doca_dev_rep_close(b));

@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/util.h"
@@ -390,6 +391,40 @@ static void test_engine_lets_sources_go(void **state)
 	drop_source(s);
 }
 
+static enum ctx_progress count_ready(struct pe_source *src, uint32_t revents)
+{
+	container_of(src, struct test_source, src)->nr_ready++;
+	return CTX_EVENT;
+}
+
+static void test_paused_source_is_quiet(void **state)
+{
+	struct doca_pe *pe = new_pe();
+	struct test_source s = { .src = { .ready = count_ready } };
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	s.src.fd = pair[0];
+	assert_int_equal(pe_source_add(pe, &s.src), 0); /* paused from the start */
+	close(pair[1]);
+	assert_ok(doca_pe_request_notification(pe));
+	assert_false(is_readable(pe)); /* although the peer has hung up */
+	assert_ok(doca_pe_clear_notification(pe, 0));
+	assert_int_equal(doca_pe_progress(pe), 0);
+	assert_int_equal(pe_source_modify(pe, &s.src, EPOLLIN), 0);
+	assert_true(is_readable(pe));
+	assert_ok(doca_pe_clear_notification(pe, 0));
+	assert_int_equal(doca_pe_progress(pe), 1);
+	assert_int_equal(pe_source_modify(pe, &s.src, 0), 0);
+	assert_int_equal(pe_source_modify(pe, &s.src, 0), 0);
+	assert_ok(doca_pe_request_notification(pe));
+	assert_false(is_readable(pe));
+	assert_int_equal(s.nr_ready, 1);
+	pe_source_remove(pe, &s.src);
+	close(pair[0]);
+	assert_ok(doca_pe_destroy(pe));
+}
+
 static void test_source_feeds_context(void **state)
 {
 	struct doca_pe *pe = new_pe();
@@ -649,6 +684,7 @@ int main(void)
 		cmocka_unit_test(test_messages_do_not_starve_contexts),
 		cmocka_unit_test(test_sources),
 		cmocka_unit_test(test_engine_lets_sources_go),
+		cmocka_unit_test(test_paused_source_is_quiet),
 		cmocka_unit_test(test_source_feeds_context),
 		cmocka_unit_test(test_source_removed_while_batch_is_pending),
 		cmocka_unit_test(test_contexts_do_not_starve_sources),
