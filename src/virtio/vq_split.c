@@ -56,11 +56,15 @@ struct table {
 struct walk {
 	struct iovec *seg;
 	unsigned int nr, max;
-	unsigned int nr_in;
 	uint64_t len; /* readable and writable */
+	bool writing; /* saw a writable descriptor: then these are what came before it */
+	unsigned int nr_in;
 	uint64_t len_in;
-	bool writing; /* saw a writable descriptor */
+	const struct gm_region *region; /* hit last */
 };
+
+/* Stands in for the region hit last when there is no memory at all. */
+static const struct gm_region split_no_region;
 
 /* Numbers in a log beyond this are not ours: they would soon wrap. */
 #define SPLIT_COUNTER_MAX (UINT64_MAX / 2)
@@ -106,46 +110,55 @@ static inline struct desc split_load_desc(const struct table *t, unsigned int i)
 	};
 }
 
-/* Appends the descriptor's bytes: one segment, or several where it crosses memory regions. */
-static inline int split_add_segs(struct vq *vq, struct walk *w, const struct desc *d, bool write)
+/* The descriptor's bytes in general: several segments where they cross memory regions. */
+static __attribute__((noinline)) int split_add_pieces(struct vq *vq, struct walk *w,
+						       const struct desc *d)
 {
 	uint64_t addr = d->addr, left = d->len, n;
 
-	do {
-		void *p = gm_translate(vq->cfg.gm, addr, left, write, &vq->gm_hint, &n);
+	for (; left; left -= n, addr += n) {
+		void *p = gm_translate(vq->cfg.gm, addr, left, w->writing, &vq->gm_hint, &n);
 
-		if (unlikely(!p))
+		if (!p)
 			return split_break(vq, VQ_BAD_ADDRESS);
-		if (unlikely(w->nr == w->max))
+		if (w->nr == w->max)
 			return w->max < VQ_MAX_SEGS ? -ENOBUFS : split_break(vq, VQ_TOO_LONG);
-		w->seg[w->nr].iov_base = p;
-		w->seg[w->nr].iov_len = n;
-		w->nr++;
-		left -= n;
-		addr += n;
-	} while (unlikely(left));
+		w->seg[w->nr++] = (struct iovec){ p, n };
+	}
+	w->region = &vq->cfg.gm->region[vq->gm_hint];
+	return 0;
+}
+
+/* The usual case inline: all of it in the region that was hit last. */
+static inline int split_add_segs(struct vq *vq, struct walk *w, const struct desc *d)
+{
+	const struct gm_region *r = w->region;
+	uint64_t off = d->addr - r->gpa; /* huge when it lies below the region */
+
+	if (unlikely(off >= r->size || d->len > r->size - off || (w->writing && !r->writable) ||
+		     w->nr == w->max))
+		return split_add_pieces(vq, w, d);
+	w->seg[w->nr++] = (struct iovec){ r->base + off, d->len };
 	return 0;
 }
 
 static inline int split_add(struct vq *vq, struct walk *w, const struct desc *d)
 {
-	int rc;
-
-	if (d->flags & VRING_DESC_F_WRITE)
-		w->writing = true;
-	else if (unlikely(w->writing))
+	if (d->flags & VRING_DESC_F_WRITE) {
+		if (!w->writing) {
+			w->writing = true;
+			w->nr_in = w->nr;
+			w->len_in = w->len;
+		}
+	} else if (unlikely(w->writing)) {
 		return split_break(vq, VQ_BAD_ORDER);
+	}
 	if (unlikely(!d->len))
 		return 0;
 	w->len += d->len;
 	if (unlikely(w->len > UINT32_MAX))
 		return split_break(vq, VQ_TOO_LONG);
-	rc = split_add_segs(vq, w, d, w->writing);
-	if (!w->writing) {
-		w->nr_in = w->nr;
-		w->len_in = w->len;
-	}
-	return rc;
+	return split_add_segs(vq, w, d);
 }
 
 /*
@@ -197,6 +210,10 @@ static int split_walk(struct vq *vq, uint16_t head, struct walk *w)
 		i = d.next;
 		if (unlikely(i >= t.size))
 			return split_break(vq, VQ_BAD_NEXT);
+	}
+	if (!w->writing) {
+		w->nr_in = w->nr;
+		w->len_in = w->len;
 	}
 	return w->nr ? 0 : split_break(vq, VQ_EMPTY_CHAIN);
 }
@@ -251,7 +268,12 @@ static inline int split_next_head(struct vq *vq, bool *ret_again, uint16_t *ret_
 int vq_split_pop(struct vq *vq, struct iovec *seg, unsigned int max_seg,
 		 struct vq_chain *ret_chain)
 {
-	struct walk w = { .seg = seg, .max = min(max_seg, (unsigned int)VQ_MAX_SEGS) };
+	const struct gmem *gm = vq->cfg.gm;
+	struct walk w = {
+		.seg = seg,
+		.max = min(max_seg, (unsigned int)VQ_MAX_SEGS),
+		.region = gm->nr ? &gm->region[vq->gm_hint] : &split_no_region,
+	};
 	uint16_t head = 0;
 	bool again = false;
 	int rc;

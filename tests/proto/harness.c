@@ -24,6 +24,8 @@ static struct {
 	char dir[64];
 	char socket[96];
 	char log[96];
+	char export[96];
+	bool local; /* serves export, not the null file system */
 	pid_t pid; /* 0: not ours */
 } server;
 
@@ -54,6 +56,11 @@ void harness_need_server(void)
 	exit(77);
 }
 
+void harness_use_local(void)
+{
+	server.local = true;
+}
+
 static void show_log(void)
 {
 	char line[512];
@@ -72,7 +79,11 @@ static void exec_server(const char *program)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	dup2(fd, STDOUT_FILENO);
 	dup2(fd, STDERR_FILENO);
-	execl(program, program, "--null", "--socket-path", server.socket, (char *)NULL);
+	if (server.local)
+		execl(program, program, "--local", server.export, "--socket-path", server.socket,
+		      (char *)NULL);
+	else
+		execl(program, program, "--null", "--socket-path", server.socket, (char *)NULL);
 	fprintf(stderr, "%s: %s\n", program, strerror(errno));
 	_exit(127);
 }
@@ -90,6 +101,9 @@ int harness_setup(void **state)
 		return -1;
 	snprintf(server.socket, sizeof(server.socket), "%s/vfs.sock", server.dir);
 	snprintf(server.log, sizeof(server.log), "%s/log", server.dir);
+	snprintf(server.export, sizeof(server.export), "%s/export", server.dir);
+	if (mkdir(server.export, 0755))
+		return -1;
 	server.pid = fork();
 	if (server.pid == 0)
 		exec_server(getenv("DOCA_VIRTIOFS"));
@@ -138,6 +152,7 @@ int harness_teardown(void **state)
 	if (server.dir[0]) {
 		unlink(server.log);
 		unlink(server.socket);
+		rmdir(server.export);
 		rmdir(server.dir);
 	}
 	return status;
@@ -157,7 +172,7 @@ void assert_alive(void)
 struct vufe_opts harness_opts(void)
 {
 	return (struct vufe_opts){.path = harness_socket(), .queue_size = 64,
-				  .mem_size = 8u << 20, .timeout_ms = 3000};
+				  .max_segs = 16, .mem_size = 8u << 20, .timeout_ms = 3000};
 }
 
 static void hang_up_latest(void)

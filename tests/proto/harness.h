@@ -25,6 +25,8 @@ int harness_setup(void **state);
 int harness_teardown(void **state);
 void harness_need_server(void);
 const char *harness_socket(void);
+/* Before setup: serve an empty private directory instead of the null file system. */
+void harness_use_local(void);
 
 /* Small rings and memory; fields may be changed before use. */
 struct vufe_opts harness_opts(void);

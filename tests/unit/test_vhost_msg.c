@@ -219,6 +219,7 @@ static void test_memory_change(void **state)
 	struct fe *e = *state;
 	struct fake_queue *q = &e->dev.queue[1];
 	struct vufe_mem_table t = {.num = 1, .region[0] = {0, MEM_SIZE, MEM_UVA, 0}};
+	int fd;
 
 	fe_start(e);
 	/* more memory: rings are the same, the queue keeps running */
@@ -240,6 +241,12 @@ static void test_memory_change(void **state)
 	assert_int_equal(fe_add(e, 0, MEM_SIZE, 0, e->mem_fd), 0);
 	assert_true(q->started);
 	assert_int_equal(q->setup.last_avail, 55);
+	/* where it can be, the file is kept from shrinking under our mapping */
+	fd = memfd_create("sealable", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	assert_int_equal(ftruncate(fd, 0x1000), 0);
+	assert_int_equal(fe_add(e, 0x20000000, 0x1000, 0, fd), 0);
+	assert_int_equal(ftruncate(fd, 0), -1);
+	close(fd);
 	/* the device could not: reported */
 	e->dev.memory_error = -ENOMEM;
 	assert_int_equal(fe_add(e, 0x10000000, 0x1000, 0, e->mem_fd), ENOMEM);

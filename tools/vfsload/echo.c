@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Theory of Operation: what is the most a device could do? One that pops chains and pushes them
- * back without looking inside. A child of this process runs exactly that on the project's own ring
- * engine, on the same guest memory (inherited over fork, so no messages are needed), with as many
- * polled queues as the measured load used; the parent drives the same chains at it. A stream
- * socket between the two tells the child to go, and the parent's workers when the child died.
+ * back without looking inside; or, closer to what an answer takes, one that also reads the
+ * request's headers and writes an answer's. A child of this process runs exactly that on the
+ * project's own ring engine, on the same guest memory (inherited over fork, so no messages are
+ * needed), with as many polled queues as the measured load used; the parent drives the same chains
+ * at it. A stream socket between the two tells the child to go, and the parent's workers when the
+ * child died.
  */
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,8 +21,9 @@
 #include "virtio/vq.h"
 
 #define BATCH 32
+#define HEADERS 128 /* the header and the longest argument; data is left alone */
 #define QUEUES_MAX 64
-#define LOOK_UP 4096 /* idle rounds between looks at the socket */
+#define LOOK_UP 4096 /* idle rounds between looks at the socket, and yields */
 
 static int child_memory(const struct vufe_dev *dev, struct gmem **ret_gm)
 {
@@ -54,22 +58,41 @@ static int child_queues(const struct vufe_dev *dev, struct gmem *gm, struct vq *
 	return r;
 }
 
+/* The least any device does with a request: its headers are read, an answer's header is written. */
+static void touch(const struct iovec *seg, const struct vq_chain *chain)
+{
+	uint8_t copy[HEADERS];
+	struct fuse_out_header out = {.len = chain->len_out};
+	size_t at = 0;
+	unsigned i;
+
+	for (i = 0; i < chain->nr_in && at + seg[i].iov_len <= sizeof(copy); i++) {
+		memcpy(copy + at, seg[i].iov_base, seg[i].iov_len);
+		at += seg[i].iov_len;
+	}
+	memcpy(&out.unique, copy + offsetof(struct fuse_in_header, unique), sizeof(out.unique));
+	memcpy(seg[chain->nr_in].iov_base, &out, sizeof(out));
+}
+
 /* One batch; what was popped goes straight back. Returns how many or -EPROTO. */
-static int echo_batch(struct vq *vq, int call_fd)
+static int echo_batch(struct vq *vq, int call_fd, enum echo_kind kind)
 {
 	static struct iovec seg[VQ_MAX_SEGS];
 	struct vq_chain chain;
 	uint64_t one = 1;
 	int n, r = 0;
 
-	for (n = 0; n < BATCH && (r = vq_pop(vq, seg, VQ_MAX_SEGS, &chain)) > 0; n++)
+	for (n = 0; n < BATCH && (r = vq_pop(vq, seg, VQ_MAX_SEGS, &chain)) > 0; n++) {
+		if (kind == ECHO_TOUCH)
+			touch(seg, &chain);
 		vq_push(vq, chain.head, chain.len_out);
+	}
 	if (n && vq_publish(vq) && write(call_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
 		return -errno;
 	return r < 0 ? r : n;
 }
 
-static int child(const struct vufe_dev *dev, int sock)
+static int child(const struct vufe_dev *dev, enum echo_kind kind, int sock)
 {
 	static struct vq vq[QUEUES_MAX];
 	struct pollfd p = {.fd = sock, .events = POLLRDHUP};
@@ -81,20 +104,23 @@ static int child(const struct vufe_dev *dev, int sock)
 		r = child_queues(dev, gm, vq);
 	while (!r) {
 		for (i = 0, got = 0; i < dev->nr_vqs - 1; i++) {
-			r = echo_batch(&vq[i], dev->vq[i + 1].call_fd);
+			r = echo_batch(&vq[i], dev->vq[i + 1].call_fd, kind);
 			if (r < 0)
 				return r;
 			got += r;
 		}
 		idle = got ? 0 : idle + 1;
-		if (idle && idle % LOOK_UP == 0 && poll(&p, 1, 0) > 0)
-			return 0;
+		if (idle && idle % LOOK_UP == 0) {
+			sched_yield();
+			if (poll(&p, 1, 0) > 0)
+				return 0;
+		}
 		r = 0;
 	}
 	return r;
 }
 
-static int start_child(struct load *l, pid_t *ret_pid)
+static int start_child(struct load *l, enum echo_kind kind, pid_t *ret_pid)
 {
 	int pair[2];
 
@@ -104,14 +130,14 @@ static int start_child(struct load *l, pid_t *ret_pid)
 	*ret_pid = fork();
 	if (*ret_pid == 0) {
 		close(pair[0]);
-		_exit(child(&l->dev, pair[1]) ? 1 : 0);
+		_exit(child(&l->dev, kind, pair[1]) ? 1 : 0);
 	}
 	close(pair[1]);
 	l->dev.sock = pair[0];
 	return *ret_pid < 0 ? -errno : 0;
 }
 
-int echo_run(const struct load_opts *o, uint64_t features, struct result *res)
+int echo_run(const struct load_opts *o, uint64_t features, enum echo_kind kind, struct result *res)
 {
 	struct vufe_opts vo = run_vufe_opts(o);
 	struct load_opts eo = *o;
@@ -126,7 +152,7 @@ int echo_run(const struct load_opts *o, uint64_t features, struct result *res)
 	if (!r)
 		r = vufe_vqs_create(&l.dev);
 	if (!r)
-		r = start_child(&l, &pid);
+		r = start_child(&l, kind, &pid);
 	if (!r)
 		r = run_device(&l, res, (uint64_t)pid);
 	else

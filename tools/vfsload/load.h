@@ -132,6 +132,17 @@ struct result {
 	struct hist hist;
 };
 
+/* Counters with one writer that main reads while they run. */
+static inline void counter_set(uint64_t *c, uint64_t v)
+{
+	__atomic_store_n(c, v, __ATOMIC_RELAXED);
+}
+
+static inline uint64_t counter_get(const uint64_t *c)
+{
+	return __atomic_load_n(c, __ATOMIC_RELAXED);
+}
+
 /* opts.c: 0, or an exit code + 1 after the message was printed. */
 int opts_parse(struct load_opts *o, int argc, char **argv);
 void opts_usage(void);
@@ -173,12 +184,17 @@ int run_device(struct load *l, struct result *res, uint64_t server_pid);
 struct vufe_opts run_vufe_opts(const struct load_opts *o);
 
 /* echo.c: the same load against a ring that only echoes, run in a child of this process. */
-int echo_run(const struct load_opts *o, uint64_t features, struct result *res);
+enum echo_kind {
+	ECHO_BARE,	/* pops and pushes; never looks at what the chain points to */
+	ECHO_TOUCH,	/* also copies the readable headers and writes an answer's header */
+	ECHO_KINDS
+};
+int echo_run(const struct load_opts *o, uint64_t features, enum echo_kind kind, struct result *res);
 
 /* cpu.c: CPU time of all threads of a process in ns; 0 is this process. */
 int cpu_time(uint64_t pid, uint64_t *ret_ns);
 
-/* report.c; echo may be NULL. */
+/* report.c; echo: ECHO_KINDS results, those without ops were not measured. */
 void report_progress(const struct load *l, double at, uint64_t ops, uint64_t bytes);
 void report(const struct load_opts *o, const struct result *res, const struct result *echo);
 

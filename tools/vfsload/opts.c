@@ -56,7 +56,7 @@ static const struct option_row rows[] = {
 	{"regions", "N", K_NUMBER, AT(regions), 1, 8, "pieces of guest memory; 1"},
 	{"runtime", "SECONDS", K_SECONDS, AT(runtime), 0, 0, "measure for so long; 5"},
 	{"warmup", "SECONDS", K_SECONDS, AT(warmup), 0, 0, "run before measuring; 0.5"},
-	{"ops", "N", K_NUMBER, AT(ops), 1, UINT64_MAX, "stop after N operations; no warm-up then"},
+	{"ops", "N", K_NUMBER, AT(ops), 1, UINT64_MAX, "stop after N rounds of the pattern"},
 	{"server-pid", "PID", K_NUMBER, AT(server_pid), 1, 1u << 22, "measure its CPU time too"},
 	{"verify", NULL, K_FLAG, AT(verify), 0, 0, "stamp data, check answers; exit 1 if wrong"},
 	{"direct", NULL, K_FLAG, AT(direct), 0, 0, "open files with O_DIRECT"},

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <json-c/json.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/util.h"
@@ -27,7 +26,7 @@ static double per_op(uint64_t ns, uint64_t ops)
 	return ops ? (double)ns / (double)ops : 0;
 }
 
-static void print_one(const char *what, const struct load_opts *o, const struct result *r)
+static void print_one(const char *what, bool verified, const struct result *r)
 {
 	double rate = r->seconds > 0 ? (double)r->ops / r->seconds : 0;
 	unsigned i;
@@ -48,7 +47,7 @@ static void print_one(const char *what, const struct load_opts *o, const struct 
 	printf("\n  kicks: %llu\n", (unsigned long long)r->kicks);
 	if (r->errors || r->status)
 		printf("  errors: %llu, first: %s\n", (unsigned long long)r->errors, r->err);
-	else if (o->verify && strcmp(what, "echo"))
+	else if (verified)
 		printf("  verified: no errors\n");
 }
 
@@ -86,19 +85,34 @@ static struct json_object *json_one(const struct result *r)
 	return j;
 }
 
+static const struct {
+	const char *title, *key, *ratio_key;
+} echo_names[ECHO_KINDS] = {
+	[ECHO_BARE] = {"bare echo", "echo", "ratio_to_echo"},
+	[ECHO_TOUCH] = {"touching echo", "echo_touch", "ratio_to_echo_touch"},
+};
+
+static double rate_of(const struct result *r)
+{
+	return r->seconds > 0 ? (double)r->ops / r->seconds : 0;
+}
+
 static void print_json(const struct load_opts *o, const struct result *r,
-		       const struct result *echo, double ratio)
+		       const struct result *echo)
 {
 	struct json_object *j = json_one(r);
+	unsigned i;
 
 	json_object_object_add(j, "pattern", json_object_new_string(o->pattern->name));
 	add_u64(j, "queues", o->queues);
 	add_u64(j, "threads", o->threads);
 	add_u64(j, "depth", o->depth);
 	add_u64(j, "bs", o->bs);
-	if (echo) {
-		json_object_object_add(j, "echo", json_one(echo));
-		add_double(j, "ratio_to_echo", ratio);
+	for (i = 0; i < ECHO_KINDS; i++) {
+		if (!echo[i].ops)
+			continue;
+		json_object_object_add(j, echo_names[i].key, json_one(&echo[i]));
+		add_double(j, echo_names[i].ratio_key, rate_of(r) / rate_of(&echo[i]));
 	}
 	printf("%s\n", json_object_to_json_string_ext(j, JSON_C_TO_STRING_PRETTY |
 						      JSON_C_TO_STRING_SPACED));
@@ -107,19 +121,20 @@ static void print_json(const struct load_opts *o, const struct result *r,
 
 void report(const struct load_opts *o, const struct result *r, const struct result *echo)
 {
-	double ratio = 0;
+	unsigned i;
 
-	if (echo && echo->ops && r->seconds > 0)
-		ratio = ((double)r->ops / r->seconds) / ((double)echo->ops / echo->seconds);
 	if (o->json) {
-		print_json(o, r, echo, ratio);
+		print_json(o, r, echo);
 		return;
 	}
 	if (isatty(STDERR_FILENO))
 		fprintf(stderr, "\r%60s\r", "");
-	print_one(o->pattern->name, o, r);
-	if (echo) {
-		print_one("echo", o, echo);
-		printf("rate is %.1f%% of the bare ring's\n", ratio * 100);
+	print_one(o->pattern->name, o->verify, r);
+	for (i = 0; i < ECHO_KINDS; i++) {
+		if (!echo[i].ops)
+			continue;
+		print_one(echo_names[i].title, false, &echo[i]);
+		printf("  the server reached %.1f%% of this rate\n",
+		       100 * rate_of(r) / rate_of(&echo[i]));
 	}
 }

@@ -155,8 +155,8 @@ static uint64_t sum_ops(const struct load *l, uint64_t *ret_bytes)
 
 	*ret_bytes = 0;
 	for (i = 0; i < l->opts->threads; i++) {
-		ops += READ_ONCE(l->workers[i].ops);
-		*ret_bytes += READ_ONCE(l->workers[i].bytes);
+		ops += counter_get(&l->workers[i].ops);
+		*ret_bytes += counter_get(&l->workers[i].bytes);
 	}
 	return ops;
 }
@@ -202,7 +202,7 @@ static void measure(struct load *l, struct result *res, uint64_t server_pid)
 	cpu_time(0, &self[0]);
 	if (server_pid)
 		cpu_time(server_pid, &server[0]);
-	/* Workers look with READ_ONCE; one that met too many errors has already said STOP. */
+	/* Pairs with the acquire in work(); one that met too many errors has already said STOP. */
 	__atomic_compare_exchange_n(&l->phase, &(enum load_phase){PHASE_WARMUP}, PHASE_MEASURE,
 				    false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
 	watch(l, l->opts->runtime, 0);
@@ -304,7 +304,8 @@ static int check_sizes(const struct load *l)
 int run_load(const struct load_opts *o)
 {
 	struct vufe_opts vo = run_vufe_opts(o);
-	static struct result res, echo;
+	static struct result res, echo[ECHO_KINDS];
+	enum echo_kind kind;
 	struct load l = {.opts = o};
 	int r = vufe_open(&l.dev, &vo);
 
@@ -323,10 +324,11 @@ int run_load(const struct load_opts *o)
 	if (!r)
 		vufe_fs_destroy(&l.fs);
 	vufe_close(&l.dev);
-	if (!r && o->echo_limit && !load_interrupted)
-		r = echo_run(o, l.dev.features, &echo);
-	if (o->echo_limit && echo.status)
-		fprintf(stderr, "vfsload: echo: %s\n", echo.err);
-	report(o, &res, echo.ops ? &echo : NULL);
+	for (kind = 0; !r && o->echo_limit && !load_interrupted && kind < ECHO_KINDS; kind++) {
+		r = echo_run(o, l.dev.features, kind, &echo[kind]);
+		if (r)
+			fprintf(stderr, "vfsload: echo: %s\n", echo[kind].err);
+	}
+	report(o, &res, echo);
 	return r ? 1 : 0;
 }

@@ -76,7 +76,7 @@ static int done_read(struct worker *w, struct load_req *rq, uint32_t body)
 			  (unsigned long long)off, body, (unsigned long long)bs);
 		return -EIO;
 	}
-	w->bytes += bs;
+	counter_set(&w->bytes, w->bytes + bs);
 	if (!q->gen)
 		return 0;
 	q->block_busy[s->block] = 0;
@@ -116,7 +116,7 @@ static int done_write(struct worker *w, struct load_req *rq, uint32_t body)
 			  (unsigned long long)bs);
 		return -EIO;
 	}
-	w->bytes += bs;
+	counter_set(&w->bytes, w->bytes + bs);
 	return 0;
 }
 
@@ -223,7 +223,7 @@ static int done_readdirplus(struct worker *w, struct load_req *rq, uint32_t body
 			forget_add(w, d->entry_out.nodeid, 1);
 		at += (uint32_t)FUSE_DIRENTPLUS_SIZE(d);
 	}
-	w->bytes += body;
+	counter_set(&w->bytes, w->bytes + body);
 	return 0;
 }
 

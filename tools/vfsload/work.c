@@ -10,6 +10,7 @@
  * STOP each slot still finishes the steps of its operation, so that no file stays behind.
  */
 #include <errno.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +21,8 @@
 
 /* Rounds without work after which a polling worker asks whether the peer still lives. */
 #define IDLE_CHECK 100000u
+/* Rounds after which it lets others run: the server may be waiting for this very core. */
+#define IDLE_YIELD 2000u
 /* Nothing for this long is a stuck device. */
 #define STUCK_NS 10000000000ull
 #define ERRORS_MAX 100
@@ -38,8 +41,9 @@ void load_fail(struct load *l, const char *fmt, ...)
 static void enter_measure(struct worker *w)
 {
 	w->measuring = true;
-	w->bytes = w->errors = 0;
-	WRITE_ONCE(w->ops, 0); /* read by main for the progress line */
+	w->errors = 0;
+	counter_set(&w->bytes, 0);
+	counter_set(&w->ops, 0);
 	memset(&w->hist, 0, sizeof(w->hist));
 }
 
@@ -47,7 +51,7 @@ static bool may_start(struct worker *w, const struct slot *s)
 {
 	if (s->next_step && !w->load->opts->pattern->choose)
 		return true;
-	if (READ_ONCE(w->load->phase) == PHASE_STOP || !w->ops_left)
+	if (load_acquire(&w->load->phase) == PHASE_STOP || !w->ops_left)
 		return false;
 	w->ops_left--;
 	return true;
@@ -84,7 +88,7 @@ static void complete(struct worker *w, struct queue *q, uint16_t head, uint32_t 
 			store_release(&w->load->phase, PHASE_STOP);
 	}
 	hist_add(&w->hist, now - s->issued_ns);
-	WRITE_ONCE(w->ops, w->ops + 1);
+	counter_set(&w->ops, w->ops + 1);
 	if (may_start(w, s))
 		issue(w, s, now);
 }
@@ -147,6 +151,8 @@ static int idle(struct worker *w, unsigned *rounds, uint64_t *since)
 			r = vufe_vq_wait(w->queue[i]->vq, w->nr_queues == 1 ? 100 : 1);
 	else if (++*rounds % IDLE_CHECK == 0 && !vufe_alive(&w->load->dev))
 		r = -ECONNRESET;
+	else if (*rounds % IDLE_YIELD == 0)
+		sched_yield();
 	if (r < 0) {
 		load_fail(w->load, "the server hung up");
 		return r;
@@ -168,7 +174,7 @@ static int work(struct worker *w)
 	int r = start_all(w), got;
 
 	while (!r && inflight(w)) {
-		if (!w->measuring && READ_ONCE(w->load->phase) == PHASE_MEASURE)
+		if (!w->measuring && load_acquire(&w->load->phase) == PHASE_MEASURE)
 			enter_measure(w);
 		for (i = 0, got = 0; i < w->nr_queues; i++) {
 			r = round_of(w, w->queue[i]);

@@ -149,7 +149,8 @@ void loop_publish(struct loop_queue *q)
 	/* pairs with the device's barrier between asking for kicks and looking at avail.idx */
 	full_barrier();
 	if (q->event_idx) {
-		uint16_t event = READ_ONCE(*(uint16_t *)&q->used->ring[q->size]);
+		const uint16_t *avail_event = (const void *)&q->used->ring[q->size];
+		uint16_t event = READ_ONCE(*avail_event);
 
 		kick = (uint16_t)(new - event - 1) < (uint16_t)(new - old);
 	} else {

@@ -8,13 +8,14 @@
  * line afterwards. A queue whose rings are no longer mapped stops, and starts again when they are
  * back.
  *
- * The descriptors are closed as soon as the mapping exists. What the front end can still do is
- * truncate the file behind it, which turns our accesses into SIGBUS; files sealed against
- * shrinking (QEMU's memory-backend-memfd is) exclude that, but cannot be demanded: hugetlbfs and
- * User-Mode Linux have none. A front end is therefore trusted not to truncate its own guest's
- * memory.
+ * The descriptors are closed as soon as the mapping exists. What the front end could still do is
+ * truncate the file behind it, which turns our accesses into SIGBUS. A memfd that allows sealing
+ * is therefore sealed against shrinking before its size is looked at (QEMU's are from birth). That
+ * cannot be demanded: User-Mode Linux's memory and huge page files cannot be sealed, and their
+ * front end is trusted not to truncate the memory of its own running guest.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -42,6 +43,8 @@ static int mem_check_fd(struct vhu_session *s, const struct vhu_mem_region *w, i
 				"memory at 0x%" PRIx64 " without file descriptor: the guest's "
 				"memory is not shared; QEMU wants memory-backend-memfd,share=on",
 				w->gpa);
+	/* Fails where there are no seals, or where QEMU has them all set already. */
+	fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK);
 	if (fstat(fd, &st) < 0)
 		return vhu_fail(s, -errno, "memory at 0x%" PRIx64 ": fstat: %s", w->gpa,
 				strerror(errno));
@@ -105,7 +108,7 @@ static int mem_publish(struct vhu_session *s, const struct gm_region *region, un
 int vhu_mem_set_table(struct vhu_session *s, struct vhu_msg *m)
 {
 	const struct vhu_mem_table *t = &m->payload.table;
-	struct gm_region region[VHU_TABLE_REGIONS];
+	struct gm_region region[VHU_TABLE_REGIONS] = {0};
 	unsigned int nr = 0;
 	int rc = 0;
 

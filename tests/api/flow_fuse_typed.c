@@ -2,12 +2,14 @@
 /*
  * A controller in the FUSE-typed form of the API (3.1 and later): one handler per operation, all of
  * them registered. Each handler touches every argument it gets, so that a parameter of the wrong
- * type, or one missing, does not compile. That it compiles and links is the test.
+ * type, or one missing, does not compile.
  */
 #include <errno.h>
 
 #include <doca_devemu_vfs.h>
 #include <doca_devemu_vfs_io.h>
+
+#include "flow.h"
 
 /* The reply every handler of this program gives. */
 static void refuse(struct doca_devemu_vfs_fuse_req *req, const struct fuse_in_header *in,
@@ -512,17 +514,26 @@ static doca_error_t register_all(struct doca_devemu_vfs_io *io)
 	return result;
 }
 
-int main(void)
+static doca_error_t apply_settings(void)
 {
 	struct doca_devemu_vfs_cfg *cfg;
 	doca_error_t result = doca_devemu_vfs_cfg_create(&cfg);
 
 	if (result != DOCA_SUCCESS)
-		return 1;
+		return result;
 	DOCA_ERROR_PROPAGATE(
 		result, doca_devemu_vfs_cfg_set_vfs_fuse_req_user_data_size(cfg, sizeof(size_t)));
 	DOCA_ERROR_PROPAGATE(result, doca_devemu_vfs_init(cfg));
-	DOCA_ERROR_PROPAGATE(result, doca_devemu_vfs_cfg_destroy(cfg));
-	DOCA_ERROR_PROPAGATE(result, register_all(NULL));
-	return result != DOCA_ERROR_INVALID_VALUE;
+	(void)doca_devemu_vfs_cfg_destroy(cfg);
+	return result;
+}
+
+int main(void)
+{
+	static const struct flow flow = {.register_handlers = register_all};
+	doca_error_t result = apply_settings();
+
+	DOCA_ERROR_PROPAGATE(result, flow_run(&flow));
+	DOCA_ERROR_PROPAGATE(result, doca_devemu_vfs_teardown());
+	return result != DOCA_SUCCESS;
 }
