@@ -72,18 +72,30 @@ static void show_log(void)
 		fclose(f);
 }
 
-static void exec_server(const char *program)
+/* Appends the words of $DOCA_VIRTIOFS_ARGS. */
+static void add_args(char **argv, size_t nr, size_t max)
 {
+	const char *more = getenv("DOCA_VIRTIOFS_ARGS");
+	char *word = more ? strtok(strdup(more), " ") : NULL;
+
+	for (; word && nr + 1 < max; word = strtok(NULL, " "))
+		argv[nr++] = word;
+}
+
+static void exec_server(char *program)
+{
+	char *argv[16] = {program, "--socket-path", server.socket, "--null"};
 	int fd = open(server.log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	dup2(fd, STDOUT_FILENO);
 	dup2(fd, STDERR_FILENO);
-	if (server.local)
-		execl(program, program, "--local", server.export, "--socket-path", server.socket,
-		      (char *)NULL);
-	else
-		execl(program, program, "--null", "--socket-path", server.socket, (char *)NULL);
+	if (server.local) {
+		argv[3] = "--local";
+		argv[4] = server.export;
+	}
+	add_args(argv, server.local ? 5 : 4, sizeof(argv) / sizeof(argv[0]));
+	execv(program, argv);
 	fprintf(stderr, "%s: %s\n", program, strerror(errno));
 	_exit(127);
 }

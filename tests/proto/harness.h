@@ -17,8 +17,8 @@
 
 /*
  * The server: $VUFE_SOCKET names one that runs already; else the program in $DOCA_VIRTIOFS is
- * started with --null on a socket of our own, in a private directory. Neither set: the program
- * exits with 77.
+ * started with --null on a socket of our own, in a private directory, with the words
+ * of $DOCA_VIRTIOFS_ARGS added to its arguments. Neither set: the program exits with 77.
  */
 int harness_setup(void **state);
 /* Ends the server it started: SIGTERM must bring exit status 0 within seconds. */

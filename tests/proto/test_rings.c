@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/atomics.h"
@@ -286,6 +287,82 @@ static const struct ring_row rows[] = {
 	{"nothing readable", w_nothing_readable, ANSWERS},
 };
 
+/* What a hostile front end could hand back as the record of requests in flight. */
+struct area_row {
+	const char *name;
+	void (*spoil)(struct vufe_inflight_queue *q, struct vufe_inflight_desc *d, unsigned nr);
+};
+
+static void a_ones(struct vufe_inflight_queue *q, struct vufe_inflight_desc *d, unsigned nr)
+{
+	memset(q, 0xff, sizeof(*q));
+	memset(d, 0xff, nr * sizeof(*d));
+}
+
+static void a_version(struct vufe_inflight_queue *q, struct vufe_inflight_desc *d, unsigned nr)
+{
+	q->version = 77;
+}
+
+static void a_size(struct vufe_inflight_queue *q, struct vufe_inflight_desc *d, unsigned nr)
+{
+	q->desc_num = UINT16_MAX;
+}
+
+static void a_all(struct vufe_inflight_queue *q, struct vufe_inflight_desc *d, unsigned nr)
+{
+	unsigned i;
+
+	for (i = 0; i < nr; i++)
+		d[i].inflight = 1;
+}
+
+static void a_used(struct vufe_inflight_queue *q, struct vufe_inflight_desc *d, unsigned nr)
+{
+	q->used_idx = (uint16_t)(q->used_idx + 1000);
+}
+
+static void a_batch(struct vufe_inflight_queue *q, struct vufe_inflight_desc *d, unsigned nr)
+{
+	q->last_batch_head = UINT16_MAX;
+	q->used_idx--;
+	d[0].next = UINT16_MAX;
+}
+
+static const struct area_row areas[] = {
+	{"all ones", a_ones},
+	{"unknown version", a_version},
+	{"more entries than the ring", a_size},
+	{"every entry in flight", a_all},
+	{"used index far away", a_used},
+	{"batch that begins nowhere", a_batch},
+};
+
+static void run_area(void **state)
+{
+	const struct area_row *row = *state;
+	struct vufe_opts o = harness_opts();
+	struct vufe_inflight_queue *q;
+	struct vufe_dev dev;
+	uint8_t *area;
+
+	o.inflight = true;
+	open_good(&dev, &o);
+	assert_pings(&dev, 1);
+	vufe_disconnect(&dev);
+	area = mmap(NULL, dev.inflight.mmap_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+		    dev.inflight_fd, (off_t)dev.inflight.mmap_off);
+	assert_ptr_not_equal(area, MAP_FAILED);
+	q = (void *)(area + dev.inflight.mmap_size / dev.inflight.nr_queues);
+	row->spoil(q, (void *)(q + 1), dev.vq[1].size);
+	munmap(area, dev.inflight.mmap_size);
+	/* Refusing is as good as starting over. */
+	if (!vufe_reconnect(&dev))
+		vufe_vq_kick(&dev.vq[1]);
+	vufe_close(&dev);
+	assert_serves();
+}
+
 static void guest_setup(struct guest *g)
 {
 	struct vufe_opts o = harness_opts();
@@ -389,6 +466,7 @@ int main(void)
 
 	harness_need_server();
 	r = RUN_ROWS("rings", rows, run_row);
+	r += RUN_ROWS("inflight areas", areas, run_area);
 	r += cmocka_run_group_tests_name("after a broken ring", more, harness_setup,
 					 harness_teardown);
 	return r;

@@ -1,14 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 # Every pattern and command of vfsload once, against the controller on a private directory.
-# usage: DOCA_VIRTIOFS=program vfsload.sh VFSLOAD
+# usage: DOCA_VIRTIOFS=program [DOCA_VIRTIOFS_ARGS="more arguments"] vfsload.sh VFSLOAD
 set -eu
 load=$1
 [ -x "${DOCA_VIRTIOFS:-}" ] || exit 77
 
 dir=$(mktemp -d)
 mkdir "$dir/export"
-"$DOCA_VIRTIOFS" --local "$dir/export" --socket-path "$dir/sock" >"$dir/log" 2>&1 &
+# shellcheck disable=SC2086 # words, not one argument
+"$DOCA_VIRTIOFS" --local "$dir/export" --socket-path "$dir/sock" ${DOCA_VIRTIOFS_ARGS:-} >"$dir/log" 2>&1 &
 pid=$!
 finish()
 {

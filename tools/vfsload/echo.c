@@ -23,7 +23,8 @@
 #define BATCH 32
 #define HEADERS 128 /* the header and the longest argument; data is left alone */
 #define QUEUES_MAX 64
-#define LOOK_UP 4096 /* idle rounds between looks at the socket, and yields */
+#define YIELD 256 /* idle rounds after which others may run: the driver may want this core */
+#define LOOK_UP 4096 /* idle rounds between looks at the socket */
 
 static int child_memory(const struct vufe_dev *dev, struct gmem **ret_gm)
 {
@@ -110,11 +111,10 @@ static int child(const struct vufe_dev *dev, enum echo_kind kind, int sock)
 			got += r;
 		}
 		idle = got ? 0 : idle + 1;
-		if (idle && idle % LOOK_UP == 0) {
+		if (idle && idle % YIELD == 0)
 			sched_yield();
-			if (poll(&p, 1, 0) > 0)
-				return 0;
-		}
+		if (idle && idle % LOOK_UP == 0 && poll(&p, 1, 0) > 0)
+			return 0;
 		r = 0;
 	}
 	return r;

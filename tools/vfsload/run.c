@@ -289,16 +289,25 @@ int run_device(struct load *l, struct result *res, uint64_t server_pid)
 	return res->status;
 }
 
+static bool writes(const struct pattern *p)
+{
+	unsigned i;
+
+	for (i = 0; i < p->nr_steps; i++)
+		if (p->step[i] == STEP_WRITE)
+			return true;
+	return false;
+}
+
 static int check_sizes(const struct load *l)
 {
 	const struct load_opts *o = l->opts;
 
-	if (o->pattern->data && o->bs > l->fs.init.max_write && o->pattern->step[0] == STEP_WRITE) {
-		fprintf(stderr, "vfsload: --bs %llu: the server takes writes of at most %u\n",
-			(unsigned long long)o->bs, l->fs.init.max_write);
-		return 1;
-	}
-	return 0;
+	if (!writes(o->pattern) || o->bs <= l->fs.init.max_write)
+		return 0;
+	fprintf(stderr, "vfsload: --bs %llu: the server takes writes of at most %u\n",
+		(unsigned long long)o->bs, l->fs.init.max_write);
+	return -EINVAL;
 }
 
 int run_load(const struct load_opts *o)

@@ -22,7 +22,7 @@
 /* Rounds without work after which a polling worker asks whether the peer still lives. */
 #define IDLE_CHECK 100000u
 /* Rounds after which it lets others run: the server may be waiting for this very core. */
-#define IDLE_YIELD 2000u
+#define IDLE_YIELD 256u
 /* Nothing for this long is a stuck device. */
 #define STUCK_NS 10000000000ull
 #define ERRORS_MAX 100
