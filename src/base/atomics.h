@@ -6,8 +6,9 @@
 #ifndef BASE_ATOMICS_H
 #define BASE_ATOMICS_H
 
-#define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
-#define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
+/* One access, neither torn nor repeated; relaxed atomics rather than volatile, for thread sanitizers. */
+#define READ_ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
+#define WRITE_ONCE(x, v) __atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
 #define load_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 #define full_barrier() __atomic_thread_fence(__ATOMIC_SEQ_CST)

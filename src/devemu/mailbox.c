@@ -2,9 +2,9 @@
 /*
  * Theory of operation
  *
- * Counts: one of the object, one per holder, one of a message that sits in the engine. The lock makes
- * "is the engine still there" and "post to it" one step: an engine can be destroyed as soon as its
- * last object has closed its mailbox. It is taken last of all locks.
+ * Counts: one of the object, one per holder, one of a message that sits in the engine. The lock
+ * makes "is the engine still there" and "post to it" one step: an engine can be destroyed as soon
+ * as its last object has closed its mailbox. It is taken last of all locks.
  */
 #include "devemu/mailbox.h"
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The PCI layer of an emulated device. Functions are the static ones of the board: always plugged, their
- * PCI identity fixed because the host has enumerated them. There is no hot plug, and no function of a
- * type made by the application, so a PCI device exists only as the view of a virtio-fs device.
+ * The PCI layer of an emulated device. Functions are the static ones of the board: always plugged,
+ * their PCI identity fixed because the host has enumerated them. There is no hot plug, and no
+ * function of a type made by the application, so a PCI device exists only as the view of a
+ * virtio-fs device.
  */
 #include <stdlib.h>
 

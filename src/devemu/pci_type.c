@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * PCI types. The default type of virtio-fs is the library's own: always started, unchangeable. Types
- * made by the application can be configured and started; functions of them would have to be hot plugged,
- * which no board offers, so creating one is refused.
+ * PCI types. The default type of virtio-fs is the library's own: always started, unchangeable.
+ * Types made by the application can be configured and started; functions of them would have to be
+ * hot plugged, which no board offers, so creating one is refused.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -95,7 +95,8 @@ doca_error_t doca_devemu_pci_type_start(struct doca_devemu_pci_type *type)
 	if (type->started)
 		return DOCA_ERROR_BAD_STATE;
 	if (!type->dev || !pci_bars_valid(type)) {
-		sd_log_err("PCI type \"%s\": no device, or its BARs do not fit together", type->name);
+		sd_log_err("PCI type \"%s\": no device, or its BARs do not fit together",
+			   type->name);
 		return DOCA_ERROR_BAD_CONFIG;
 	}
 	type->started = true;
@@ -194,7 +195,8 @@ doca_error_t doca_devemu_pci_cap_type_is_bar_mem_type_supported(
 	const struct doca_devinfo *devinfo, enum doca_devemu_pci_bar_mem_type memory_type,
 	uint8_t *supported)
 {
-	if (!devinfo || !supported || (unsigned int)memory_type > DOCA_DEVEMU_PCI_BAR_MEM_TYPE_64_BIT)
+	if (!devinfo || !supported ||
+	    (unsigned int)memory_type > DOCA_DEVEMU_PCI_BAR_MEM_TYPE_64_BIT)
 		return DOCA_ERROR_INVALID_VALUE;
 	*supported = memory_type != DOCA_DEVEMU_PCI_BAR_MEM_TYPE_1_MB;
 	return DOCA_SUCCESS;

@@ -2,17 +2,18 @@
 /*
  * The border between an emulated virtio device and the socket its host hangs on.
  *
- * Down: a transport implements struct transport_ops. Up: it calls vdev_*(). Both happen on the thread of
- * the device's engine only; the data path (pop, push, interrupt) runs on the I/O threads and never
- * enters a transport: an interrupt is a write to the queue's struct irq.
+ * Down: a transport implements struct transport_ops. Up: it calls vdev_*(). Both happen on the
+ * thread of the device's engine only; the data path (pop, push, interrupt) runs on the I/O threads
+ * and never enters a transport: an interrupt is a write to the queue's struct irq.
  *
- * The device keeps *wanted* state (features, memory, queue set-up) as the front end gave it, and applies
- * it to the I/O contexts whenever device and contexts are RUNNING. So a transport does not care whether
- * a controller is started, stopped, or restarting after a reset: it reports what the host said.
+ * The device keeps *wanted* state (features, memory, queue set-up) as the front end gave it, and
+ * applies it to the I/O contexts whenever device and contexts are RUNNING. So a transport does not
+ * care whether a controller is started, stopped, or restarting after a reset: it reports what the
+ * host said.
  *
- * Calls that must wait for I/O threads take a struct vdev_op and complete by op->done(), possibly before
- * the call returns. A transport has at most one op outstanding per device, and handles no further message
- * of that host meanwhile.
+ * Calls that must wait for I/O threads take a struct vdev_op and complete by op->done(), possibly
+ * before the call returns. A transport has at most one op outstanding per device, and handles no
+ * further message of that host meanwhile.
  */
 #ifndef DEVEMU_TRANSPORT_H
 #define DEVEMU_TRANSPORT_H
@@ -27,7 +28,10 @@
 
 struct doca_devemu_virtio_dev;
 
-/* How the host is interrupted: 8 bytes written to fd (an eventfd, or a stream socket: User-Mode Linux). */
+/*
+ * How the host is interrupted: 8 bytes written to fd (an eventfd, or a stream socket: User-Mode
+ * Linux).
+ */
 struct irq {
 	int fd; /* -1: the host polls */
 	bool is_socket;
@@ -57,9 +61,9 @@ struct vdev_op {
 struct transport_ops {
 	const char *name; /* as in the board: "vhost-user" */
 	/*
-	 * The device is started for the first time: listen. Sources go to pe. Called once per device
-	 * object; the port stays open over stop/start (reset flows) until close(). 0 or -errno, which
-	 * fails the start; the reason is logged once, naming the socket.
+	 * The device is started for the first time: listen. Sources go to pe. Called once per
+	 * device object; the port stays open over stop/start (reset flows) until close(). 0 or
+	 * -errno, which fails the start; the reason is logged once, naming the socket.
 	 */
 	int (*open)(struct doca_devemu_virtio_dev *dev, const struct function *fn,
 		    struct doca_pe *pe, void **ret_port);
@@ -81,12 +85,14 @@ uint64_t vdev_features(const struct doca_devemu_virtio_dev *dev);
 /* -EINVAL: a bit that was not offered. */
 int vdev_set_driver_features(struct doca_devemu_virtio_dev *dev, uint64_t features);
 uint16_t vdev_num_queues(const struct doca_devemu_virtio_dev *dev);
-uint16_t vdev_queue_size(const struct doca_devemu_virtio_dev *dev); /* maximum */
+uint16_t vdev_queue_size(const struct doca_devemu_virtio_dev *dev); /* as configured */
 /* Device configuration space (struct virtio_fs_config), zero beyond its end. */
-void vdev_config_read(const struct doca_devemu_virtio_dev *dev, uint32_t off, void *dst, uint32_t len);
+void vdev_config_read(const struct doca_devemu_virtio_dev *dev, uint32_t off, void *dst,
+		      uint32_t len);
 
 uint8_t vdev_status(const struct doca_devemu_virtio_dev *dev);
-void vdev_set_status(struct doca_devemu_virtio_dev *dev, uint8_t status); /* not 0: see vdev_reset() */
+/* not 0: see vdev_reset() */
+void vdev_set_status(struct doca_devemu_virtio_dev *dev, uint8_t status);
 
 /*
  * New memory table; takes a count on gm. ring[q] gives the re-translated rings of started queues
@@ -99,12 +105,16 @@ struct vqueue_rings {
 void vdev_set_memory(struct doca_devemu_virtio_dev *dev, struct gmem *gm,
 		     const struct vqueue_rings *ring, struct vdev_op *op);
 
-/* Starts queue q. Consumes setup->kick_fd and setup->call.fd in every case. -EINVAL: vq_init() refused or q is out
- * of range; -EALREADY: it runs already. Service begins when the device runs. */
-int vdev_queue_start(struct doca_devemu_virtio_dev *dev, uint16_t q, const struct vqueue_setup *setup);
 /*
- * Stops queue q: nothing more is popped; chains handed out are completed first (drain), for at most
- * 10 s, then orphaned. op->base is valid at done(). A queue that does not run: done at once, base kept.
+ * Starts queue q. Consumes setup->kick_fd and setup->call.fd in every case. -EINVAL: vq_init() refused or
+ * q is out of range; -EALREADY: it runs already. Service begins when the device runs.
+ */
+int vdev_queue_start(struct doca_devemu_virtio_dev *dev, uint16_t q,
+		     const struct vqueue_setup *setup);
+/*
+ * Stops queue q: nothing more is popped; chains handed out are completed first (drain), for at
+ * most 10 s, then orphaned. op->base is valid at done(). A queue that does not run: done at once,
+ * base kept.
  */
 void vdev_queue_stop(struct doca_devemu_virtio_dev *dev, uint16_t q, struct vdev_op *op);
 bool vdev_queue_is_started(const struct doca_devemu_virtio_dev *dev, uint16_t q);
@@ -116,11 +126,14 @@ void vdev_queue_set_kick(struct doca_devemu_virtio_dev *dev, uint16_t q, int kic
 
 /*
  * The driver wrote status 0 (or RESET_DEVICE): all queues stop, chains still out are orphaned, the
- * application's reset handler runs, the application returns its requests. done() when all of that is
- * over. Merged with a reset already under way.
+ * application's reset handler runs, the application returns its requests. done() when all of that
+ * is over. Merged with a reset already under way.
  */
 void vdev_reset(struct doca_devemu_virtio_dev *dev, struct vdev_op *op);
-/* Function level reset: as vdev_reset(), but the application answers by stopping and starting the device. */
+/*
+ * Function level reset: as vdev_reset(), but the application answers by stopping and starting the
+ * device.
+ */
 void vdev_flr(struct doca_devemu_virtio_dev *dev, struct vdev_op *op);
 /*
  * The host is gone: as vdev_reset() for queues (orphaned), memory and features forgotten, but the

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The emulated device and its I/O contexts inside the library. A virtio-fs device embeds a virtio
- * device, which embeds a PCI device, which embeds the context: the views of the API are pointers into
- * one object. The same holds for types and for I/O contexts.
+ * device, which embeds a PCI device, which embeds the context: the views of the API are pointers
+ * into one object. The same holds for types and for I/O contexts.
  *
- * Threads. A device lives on the thread of its engine, an I/O context on the thread of its own. What
- * passes between them lies under one lock per device, dev->lock, taken on control paths only: which
- * contexts run, who owns the I/O side of a queue, and what the device asks of a queue in service. After
- * a change under the lock the other side's mailbox is posted; it looks at everything again.
+ * Threads. A device lives on the thread of its engine, an I/O context on the thread of its own.
+ * What passes between them lies under one lock per device, dev->lock, taken on control paths only:
+ * which contexts run, who owns the I/O side of a queue, and what the device asks of a queue in
+ * service. After a change under the lock the other side's mailbox is posted; it looks at
+ * everything again.
  *
- * Members are grouped by owner: const, control (thread of the device), lock (dev->lock), io (thread of
- * the I/O context).
+ * Members are grouped by owner: const, control (thread of the device), lock (dev->lock), io
+ * (thread of the I/O context).
  */
 #ifndef DEVEMU_VDEV_H
 #define DEVEMU_VDEV_H
@@ -139,6 +140,7 @@ struct vqueue {
 	bool started; /* the host has started it */
 	uint64_t counter; /* smallest chain number never handed out, while not started */
 	uint16_t base; /* where to go on in the avail ring, while not started */
+	uint16_t src_domain; /* of its requests; set before it goes into service */
 	/* lock */
 	struct doca_devemu_virtio_io *io; /* owner of the I/O side; NULL: the control side */
 	unsigned int cmds; /* enum vqueue_cmd */
@@ -151,6 +153,8 @@ struct vqueue {
 	bool broken_news; /* set by I/O, cleared by control */
 	/* I/O side: io thread while in service, else control */
 	bool in_service, draining, active, dirty, is_broken;
+	bool starved; /* a chain waits for room, at least until a request is completed: */
+	uint64_t starved_at; /* io->nr_finished of that moment */
 	struct vq vq;
 	struct gm_ref *gm; /* only while in service */
 	struct pe_source kick;
@@ -160,7 +164,10 @@ struct vqueue {
 	SLIST_ENTRY(vqueue) dirty_link;
 };
 
-/* A reset of the virtio device: by the driver, by function level reset, or because the host is gone. */
+/*
+ * A reset of the virtio device: by the driver, by function level reset, or because the host is
+ * gone.
+ */
 struct vdev_reset {
 	bool pending;
 	bool tell; /* the application is to be told */
@@ -181,6 +188,7 @@ struct doca_devemu_virtio_dev {
 	uint16_t queue_size;
 	uint64_t features;
 	uint32_t required_ios;
+	uint16_t domain_base; /* source domain of queue 0; the class chooses it in class_check() */
 	doca_devemu_virtio_dev_event_reset_handler_cb_t reset_cb;
 	union doca_data reset_data;
 	/* control: what the class above supplies */
@@ -204,11 +212,12 @@ struct doca_devemu_virtio_dev {
 	struct vqueue *op_queue; /* NULL: all */
 	unsigned int op_cmds;
 	struct pe_source drain_timer;
+	uint64_t drain_ns; /* VDEV_DRAIN_NS; tests have less patience */
 	struct queue_list *populating; /* statistics being collected */
 	/* lock */
 	pthread_mutex_t lock;
 	TAILQ_HEAD(, doca_devemu_virtio_io) ios; /* in order of creation */
-	unsigned int nr_slots; /* queue q belongs to the context with slot q % nr_slots; 0: none yet */
+	unsigned int nr_slots; /* queue q belongs to slot q % nr_slots; 0: none yet */
 	/* atomic */
 	unsigned int nr_orphans; /* requests the application holds of queues that were reset */
 	struct vqueue queue[VDEV_MAX_QUEUES];
@@ -243,6 +252,7 @@ struct doca_devemu_virtio_io {
 	bool hiprio_turn;
 	unsigned int nr_draining;
 	unsigned int nr_out; /* requests the application holds, orphans included */
+	uint64_t nr_finished;
 	unsigned int nr_pushed; /* since the last flush */
 	TAILQ_HEAD(, vqueue) active; /* known to have work; hiprio excepted */
 	SLIST_HEAD(, vqueue) dirty; /* pushed to, not published */

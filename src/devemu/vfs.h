@@ -30,7 +30,6 @@ struct doca_devemu_vfs_dev {
 	uint32_t user_size; /* or VFS_USER_SIZE_UNSET */
 	uint32_t notification_user_size;
 	enum doca_devemu_vfs_fuse_client_arch arch;
-	uint16_t domain_base; /* source domain of queue 0; chosen at start */
 	LIST_ENTRY(doca_devemu_vfs_dev) all_link; /* vfs_dev.c, under its lock */
 	/* virtio.lock; contexts keep a copy and refresh it when the generation changed */
 	struct fuse_session session;
@@ -59,7 +58,6 @@ struct doca_devemu_vfs_io {
 	bool is_typed;
 	vfs_fuse_handler fuse_cb[FUSE_OP_LIMIT];
 	const uint32_t *flag_map; /* the client's values of open flags, NULL: same as ours */
-	uint16_t domain_base; /* source domain of queue 0 */
 	/* io */
 	struct fuse_session session; /* copy of the device's */
 	unsigned int session_gen;
@@ -97,7 +95,10 @@ doca_error_t vfs_io_set_fuse_handler(struct doca_devemu_vfs_io *io, uint32_t opc
 
 /* ---- vfs_req.c: io thread ---- */
 
-/* Prepares the pools for at most cnt requests with user areas of user_size; keeps what fits already. */
+/*
+ * Prepares the pools for at most cnt requests with user areas of user_size; keeps what fits
+ * already.
+ */
 doca_error_t vfs_pool_start(struct doca_devemu_vfs_io *io, uint32_t cnt, uint32_t user_size);
 void vfs_pool_fini(struct doca_devemu_vfs_io *io);
 /* vio.take */

@@ -2,8 +2,8 @@
 /*
  * The virtio-fs device: its configuration, and what it supplies to the virtio layer.
  *
- * Source domains: a request's domain is the number of its queue. Devices of one process that share a tag
- * get ranges of their own, one behind the other; that is why all devices are on a list.
+ * Source domains: a request's domain is the number of its queue. Devices of one process that share
+ * a tag get ranges of their own, one behind the other; that is why all devices are on a list.
  */
 #include <endian.h>
 #include <linux/virtio_fs.h>
@@ -24,7 +24,8 @@ static LIST_HEAD(, doca_devemu_vfs_dev) vfs_dev_all = LIST_HEAD_INITIALIZER(vfs_
 /* hiprio and those request queues that the configured number of queues leaves room for. */
 static uint16_t vfs_dev_num_queues(const struct doca_devemu_virtio_dev *dev)
 {
-	uint32_t requests = container_of(dev, struct doca_devemu_vfs_dev, virtio)->num_request_queues;
+	uint32_t requests =
+		container_of(dev, struct doca_devemu_vfs_dev, virtio)->num_request_queues;
 
 	if (dev->num_queues)
 		requests = min(requests, dev->num_queues - 1u);
@@ -33,7 +34,8 @@ static uint16_t vfs_dev_num_queues(const struct doca_devemu_virtio_dev *dev)
 
 static void vfs_dev_config(const struct doca_devemu_virtio_dev *vdev, void *config, uint32_t len)
 {
-	const struct doca_devemu_vfs_dev *dev = container_of(vdev, struct doca_devemu_vfs_dev, virtio);
+	const struct doca_devemu_vfs_dev *dev =
+		container_of(vdev, struct doca_devemu_vfs_dev, virtio);
 	struct virtio_fs_config fs = {
 		.num_request_queues = htole32(vfs_dev_num_queues(vdev) - 1u),
 	};
@@ -51,9 +53,10 @@ static void vfs_dev_choose_domains(struct doca_devemu_vfs_dev *dev)
 	LIST_FOREACH(other, &vfs_dev_all, all_link) {
 		if (other == dev || strcmp(other->tag, dev->tag) || !other->virtio.port)
 			continue;
-		base = max(base, (uint16_t)(other->domain_base + vdev_num_queues(&other->virtio)));
+		base = max(base, (uint16_t)(other->virtio.domain_base +
+					    vdev_num_queues(&other->virtio)));
 	}
-	dev->domain_base = base;
+	dev->virtio.domain_base = base;
 	pthread_mutex_unlock(&vfs_dev_lock);
 }
 
@@ -115,13 +118,12 @@ doca_error_t doca_devemu_vfs_dev_destroy(struct doca_devemu_vfs_dev *vfs_dev)
 
 	if (!vfs_dev)
 		return DOCA_ERROR_INVALID_VALUE;
-	pthread_mutex_lock(&vfs_dev_lock);
 	err = vdev_fini(&vfs_dev->virtio);
-	if (err == DOCA_SUCCESS)
-		LIST_REMOVE(vfs_dev, all_link);
-	pthread_mutex_unlock(&vfs_dev_lock);
 	if (err != DOCA_SUCCESS)
 		return err;
+	pthread_mutex_lock(&vfs_dev_lock);
+	LIST_REMOVE(vfs_dev, all_link);
+	pthread_mutex_unlock(&vfs_dev_lock);
 	vfs_count_device(-1);
 	free(vfs_dev);
 	return DOCA_SUCCESS;
@@ -218,9 +220,9 @@ doca_error_t doca_devemu_vfs_dev_get_req_src_domain_id_range(
 {
 	if (!vfs_dev || !min_src_domain_id || !max_src_domain_id)
 		return DOCA_ERROR_INVALID_VALUE;
-	*min_src_domain_id = vfs_dev->domain_base;
+	*min_src_domain_id = vfs_dev->virtio.domain_base;
 	*max_src_domain_id =
-		(uint16_t)(vfs_dev->domain_base + vfs_dev_num_queues(&vfs_dev->virtio) - 1);
+		(uint16_t)(vfs_dev->virtio.domain_base + vfs_dev_num_queues(&vfs_dev->virtio) - 1);
 	return DOCA_SUCCESS;
 }
 

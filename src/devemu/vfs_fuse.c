@@ -2,17 +2,18 @@
 /*
  * Theory of operation
  *
- * FUSE-typed requests: a chain is decoded into the request's stage, what follows header and fixed parts
- * becomes the datain and dataout lists, and the handler of the opcode is called. On completion the reply
- * goes from the stage through the leading writable segments, which are kept in buf[0..nr_reply).
+ * FUSE-typed requests: a chain is decoded into the request's stage, what follows header and fixed
+ * parts becomes the datain and dataout lists, and the handler of the opcode is called. On
+ * completion the reply goes from the stage through the leading writable segments, which are kept
+ * in buf[0..nr_reply).
  *
- * The library answers by itself what it cannot hand out: malformed messages, opcodes without a handler,
- * and clients that speak an older protocol than VFS_MIN_MINOR.
+ * The library answers by itself what it cannot hand out: malformed messages, opcodes without a
+ * handler, and clients that speak an older protocol than VFS_MIN_MINOR.
  *
- * INIT is snooped, since what it agrees on decides sizes of later messages. The device keeps the result
- * under its lock and counts changes; a context compares the count for each request and copies when it
- * moved. A client sends nothing that depends on INIT before it has seen the reply, and the copy is made
- * public before that is pushed.
+ * INIT is snooped, since what it agrees on decides sizes of later messages. The device keeps the
+ * result under its lock and counts changes; a context compares the count for each request and
+ * copies when it moved. A client sends nothing that depends on INIT before it has seen the reply,
+ * and the copy is made public before that is pushed.
  */
 #include <errno.h>
 
@@ -65,7 +66,9 @@ static const struct {
 	{ DOCA_ERROR_TOO_BIG, -E2BIG },
 };
 
-/* What the client gets for a failed request: the application's own error, else one for its status. */
+/*
+ * What the client gets for a failed request: the application's own error, else one for its status.
+ */
 static int vfs_status_error(doca_error_t status, int32_t error)
 {
 	unsigned int i;
@@ -157,10 +160,13 @@ static void vfs_fuse_build(struct doca_devemu_vfs_io *io, struct vfs_req *r,
 	struct iovec *out = io->seg + ch->nr_in;
 	const struct fuse_decoded *dec = &r->dec;
 	struct doca_buf *buf = r->buf;
+	unsigned int i;
 
 	r->nr_reply = vfs_fuse_reply_segs(out, dec);
-	buf_list_init_fixed(buf, out, r->nr_reply, true);
-	buf += r->nr_reply;
+	for (i = 0; i < r->nr_reply; i++, buf++) {
+		buf->head = out[i].iov_base; /* never handed out: the place is all there is */
+		buf->len = out[i].iov_len;
+	}
 	r->len_datain = dec->datain_len;
 	r->nr_datain = dec->datain_len ? (uint16_t)(ch->nr_in - dec->datain.index) : 0;
 	r->datain = NULL;
@@ -191,8 +197,9 @@ static enum vio_taken vfs_fuse_refuse(struct doca_devemu_vfs_io *io, struct vfs_
 }
 
 /*
- * What an opcode without a handler is answered. ENOSYS makes Linux stop asking, which is right for nearly
- * all; for OPEN and OPENDIR it means "files need no open", which the client must have agreed to.
+ * What an opcode without a handler is answered. ENOSYS makes Linux stop asking, which is right for
+ * nearly all; for OPEN and OPENDIR it means "files need no open", which the client must have
+ * agreed to.
  */
 static int vfs_fuse_default_error(const struct doca_devemu_vfs_io *io, uint32_t opcode)
 {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * From the opcode table to typed handlers: one register function and one calling function per opcode,
- * generated from fuse_ops.def.
+ * From the opcode table to typed handlers: one register function and one calling function per
+ * opcode, generated from fuse_ops.def.
  *
- * A handler takes the request, its user area and the header, then those of the following that its opcode
- * has, in this order: argument, datain, out header, reply, second reply, dataout. Which ones is the
- * "shape" of an opcode, computed from its row. SHAPES lists the shapes that exist with the types and
- * values they add; per opcode the compiler keeps the one that fits, and asserts that it is the type the
- * public header declares.
+ * A handler takes the request, its user area and the header, then those of the following that its
+ * opcode has, in this order: argument, datain, out header, reply, second reply, dataout. Which
+ * ones is the "shape" of an opcode, computed from its row. SHAPES lists the shapes that exist with
+ * the types and values they add; per opcode the compiler keeps the one that fits, and asserts that
+ * it is the type the public header declares.
  */
 #include <assert.h>
 

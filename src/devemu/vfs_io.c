@@ -53,7 +53,6 @@ static doca_error_t vfs_io_start(struct doca_devemu_virtio_io *vio)
 	if (err != DOCA_SUCCESS)
 		return err;
 	io->flag_map = vfs_arch_flag_map(dev->arch);
-	io->domain_base = dev->domain_base;
 	return vfs_pool_start(io, min(cnt, VFS_MAX_REQS), vfs_io_user_size(io, dev));
 }
 
@@ -136,8 +135,8 @@ doca_error_t doca_devemu_vfs_io_event_vfs_req_notice_register(
 }
 
 /*
- * Notification requests come on a queue that exists only with VIRTIO_FS_F_NOTIFICATION, which is never
- * offered: these handlers are accepted and never called.
+ * Notification requests come on a queue that exists only with VIRTIO_FS_F_NOTIFICATION, which is
+ * never offered: these handlers are accepted and never called.
  */
 doca_error_t doca_devemu_vfs_io_event_vfs_notification_req_notice_register(
 	struct doca_devemu_vfs_io *io,

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Requests: their memory, taking them from the ring, giving them back. Theory of operation: vfs_req.h.
+ * Requests: their memory, taking them from the ring, giving them back. Theory of operation:
+ * vfs_req.h.
  *
- * The slab is reserved address space: a record costs memory from its first use on, and since the free
- * list is LIFO only as many are ever touched as were in flight at once. Records lie at a fixed stride:
+ * The slab is reserved address space: a record costs memory from its first use on, and since the
+ * free list is LIFO only as many are ever touched as were in flight at once. Records lie at a
+ * fixed stride:
  *
  *   struct vfs_req | fuse_stage (FUSE-typed contexts) | user area
  *
@@ -67,7 +69,8 @@ static struct vfs_slab *vfs_slab_create(uint32_t cnt, bool staged, uint32_t user
 	return slab;
 }
 
-static bool vfs_slab_fits(const struct vfs_slab *slab, uint32_t cnt, bool staged, uint32_t user_size)
+static bool vfs_slab_fits(const struct vfs_slab *slab, uint32_t cnt, bool staged,
+			  uint32_t user_size)
 {
 	return slab && slab->cnt >= cnt && !slab->stage_offset == !staged &&
 	       slab->user_size == user_size;
@@ -199,7 +202,7 @@ static void vfs_req_own(struct vfs_req *r, const struct vq_chain *ch)
 	r->head = ch->head;
 	r->id = ch->counter;
 	r->len_out = ch->len_out;
-	r->src_domain = (uint16_t)(r->io->domain_base + q->index);
+	r->src_domain = q->src_domain;
 	r->gm = q->gm;
 	q->gm->inflight++;
 	LIST_INSERT_HEAD(&q->owned, r, out_link);
@@ -257,6 +260,7 @@ void vfs_req_finish(struct vfs_req *r, uint32_t len)
 	struct vqueue *q = r->q;
 
 	r->io->vio.nr_out--;
+	r->io->vio.nr_finished++;
 	gm_ref_put(r->gm);
 	if (likely(r->state == VFS_REQ_OWNED)) {
 		LIST_REMOVE(r, out_link);

@@ -17,22 +17,24 @@
  *              know: queue was reset, host      the guest, the request is only recycled
  *              gone or memory unmapped
  *
- * Taking, decoding and replying happen inside one call. Everything runs on the I/O context's thread;
- * there is no lock and no allocation here, and the one atomic is the count of orphans.
+ * Taking, decoding and replying happen inside one call. Everything runs on the I/O context's
+ * thread; there is no lock and no allocation here, and the one atomic is the count of orphans.
  *
- * Memory: buf[] are the pieces of the chain as doca_bufs. Chains of up to VFS_REQ_INLINE_BUFS - 1 segments
- * live in the request; a longer one borrows a block from the context's pool, and waits in the ring while
- * there is none. In order:
+ * Memory: buf[] are the pieces of the chain as doca_bufs. Chains of up to VFS_REQ_INLINE_BUFS - 1
+ * segments live in the request; a longer one borrows a block from the context's pool, and waits in
+ * the ring while there is none. In order:
  *
  *   generic       buf[] = datain: readable segments | dataout: writable segments
- *   FUSE-typed    buf[] = reply: header and fixed reply | datain: what follows the argument | dataout: what
- *                 follows the fixed reply; a segment on a border is cut in two
+ *   FUSE-typed    buf[] = reply: header and fixed reply | datain: what follows the argument |
+ *                 dataout: what follows the fixed reply; a segment on a border is cut in two
  *
- * Geometry (head, len) is the library's; the application may move the data segments only, so the reply's
- * place is found again from it.
+ * Geometry (head, len) is the library's; the application may move the data segments only, so the
+ * reply's place is found again from it.
  *
- *   vq_pop -> vfs_req.c vfs_take -> vfs_fuse.c vfs_fuse_accept -> fuse_decode -> vfs_fuse_call.c -> handler
- *   complete -> vfs_fuse.c reply -> vfs_req_finish -> vq_push -> virtio_io.c vio_flush -> vq_publish, interrupt
+ * in:  virtio_io.c vio_take -> vfs_req.c vfs_take, vq_pop -> vfs_fuse.c vfs_fuse_accept, fuse_decode
+ *      -> vfs_fuse_call.c -> handler
+ * out: complete -> vfs_fuse.c vfs_fuse_reply -> vfs_req.c vfs_req_finish, vq_push
+ *      -> virtio_io.c vio_flush, vq_publish, interrupt
  */
 #ifndef DEVEMU_VFS_REQ_H
 #define DEVEMU_VFS_REQ_H

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a transport may ask of a device (transport.h): the host's view of it, and operations that must
- * wait for I/O threads.
+ * What a transport may ask of a device (transport.h): the host's view of it, and operations that
+ * must wait for I/O threads.
  *
  * Theory of operation
  *
- * An operation asks queues for something (vqueue_ask) and is over when none of them still has the bits
- * asked for; vdev_op_check() looks whenever an I/O context reports. One operation at a time, as the
- * contract says; resets are separate (virtio_reset.c) and may overtake one.
+ * An operation asks queues for something (vqueue_ask) and is over when none of them still has the
+ * bits asked for; vdev_op_check() looks whenever an I/O context reports. One operation at a time,
+ * as the contract says; resets are separate (virtio_reset.c) and may overtake one.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -106,7 +106,8 @@ static bool vdev_op_waits(struct doca_devemu_virtio_dev *dev)
 static void vdev_drain_timer_set(struct doca_devemu_virtio_dev *dev, uint64_t ns)
 {
 	struct itimerspec when = {
-		.it_value = { .tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000) },
+		.it_value.tv_sec = (time_t)(ns / 1000000000),
+		.it_value.tv_nsec = (long)(ns % 1000000000),
 	};
 
 	timerfd_settime(dev->drain_timer.fd, 0, &when, NULL);
@@ -276,7 +277,7 @@ void vdev_queue_stop(struct doca_devemu_virtio_dev *dev, uint16_t index, struct 
 	if (q->io)
 		vqueue_ask(q, VQUEUE_DRAIN);
 	pthread_mutex_unlock(&dev->lock);
-	vdev_drain_timer_set(dev, VDEV_DRAIN_NS);
+	vdev_drain_timer_set(dev, dev->drain_ns);
 	vdev_op_begin(dev, op, q, VQUEUE_DRAIN | VQUEUE_ORPHAN);
 }
 

@@ -2,12 +2,12 @@
 /*
  * Theory of operation
  *
- * The device's engine looks (vdev_look) after every change: a call of its transport, a report of an I/O
- * context, a start or stop. One look does what is due, at most one user-visible thing:
+ * The device's engine looks (vdev_look) after every change: a call of its transport, a report of
+ * an I/O context, a start or stop. One look does what is due, at most one user-visible thing:
  *
  *   STARTING   enough I/O contexts run -> RUNNING
- *   RUNNING    the I/O contexts that run get slots, queue q goes to slot q % N, and stays there until the
- *              device stops; a context that comes back, or replaces one that is gone, takes the slot over
+ *   RUNNING    the I/O contexts that run get slots, queue q goes to slot q % N, and stays there until
+ *              the device stops; a context that comes back, or replaces one that is gone, takes over
  *   STOPPING   all I/O contexts idle -> IDLE; queues have come back with them
  *
  * Queues are handed out one look after RUNNING was reported, so that no request can overtake it.
@@ -44,7 +44,8 @@ static struct io_census vdev_count_ios(struct doca_devemu_virtio_dev *dev)
 
 /* ---- lock held ---- */
 
-static struct doca_devemu_virtio_io *vdev_io_at(struct doca_devemu_virtio_dev *dev, unsigned int slot)
+static struct doca_devemu_virtio_io *vdev_io_at(struct doca_devemu_virtio_dev *dev,
+						unsigned int slot)
 {
 	struct doca_devemu_virtio_io *io;
 
@@ -261,8 +262,8 @@ static enum ctx_progress vdev_mail(void *obj)
 }
 
 /*
- * Chain numbers, of which request ids are made, never repeat in the life of a function, which may be longer
- * than this process: start at the time of day, in units no guest can outrun.
+ * Chain numbers, of which request ids are made, never repeat in the life of a function, which may
+ * be longer than this process: start at the time of day, in units no guest can outrun.
  */
 static uint64_t counter_base_now(void)
 {
@@ -288,6 +289,7 @@ doca_error_t vdev_init(struct doca_devemu_virtio_dev *dev, struct doca_devemu_vi
 	dev->queue_size = type->queue_size;
 	dev->features = type->features;
 	dev->counter_base = counter_base_now();
+	dev->drain_ns = VDEV_DRAIN_NS;
 	pe_attach_ctx(pe, &dev->pci.ctx);
 	err = vdev_drain_timer_init(dev) ? DOCA_ERROR_OPERATING_SYSTEM : DOCA_SUCCESS;
 	if (err == DOCA_SUCCESS)

@@ -2,16 +2,17 @@
 /*
  * Theory of operation
  *
- * One call of progress takes one request from one queue. Queues known to have work are on the active
- * list and take turns; each call also looks at one of the others, and at all of them when the list is
- * empty, so that an idle context costs one load per queue and a busy one does not scan. The hiprio queue
- * is looked at every call, but never gets two turns in a row while others wait.
+ * One call of progress takes one request from one queue. Queues known to have work are on the
+ * active list and take turns; each call also looks at one of the others, and at all of them when
+ * the list is empty, so that an idle context costs one load per queue and a busy one does not
+ * scan. The hiprio queue is looked at every call, but never gets two turns in a row while others
+ * wait.
  *
- * Guests are asked not to kick while we poll: kicks go off when a queue becomes active and on again in
- * arm(), before the engine sleeps, which looks into each ring once more.
+ * Guests are asked not to kick while we poll: kicks go off when a queue becomes active and on
+ * again in arm(), before the engine sleeps, which looks into each ring once more.
  *
- * Completed chains are published in batches: when a pass finds nothing to take, after VIO_FLUSH_BATCH of
- * them, and before the engine sleeps.
+ * Completed chains are published in batches: when a pass finds nothing to take, after
+ * VIO_FLUSH_BATCH of them, and before the engine sleeps.
  */
 #include <errno.h>
 #include <sys/socket.h>
@@ -22,7 +23,9 @@
 
 SD_LOG_REGISTER(VIRTIO_IO);
 
-/* Completions the guest may have to wait for: few enough not to be felt, enough to share a flush. */
+/*
+ * Completions the guest may have to wait for: few enough not to be felt, enough to share a flush.
+ */
 #define VIO_FLUSH_BATCH 16
 /* Requests the library answers itself before others get their turn. */
 #define VIO_MAX_ANSWERS 16
@@ -56,6 +59,12 @@ void vio_deactivate(struct doca_devemu_virtio_io *io, struct vqueue *q)
 static bool vio_has_work(struct vqueue *q)
 {
 	return !q->draining && !q->is_broken && vq_avail(&q->vq);
+}
+
+/* Nothing has come back since this queue found no room. */
+static bool vio_is_starved(const struct doca_devemu_virtio_io *io, const struct vqueue *q)
+{
+	return q->starved && q->starved_at == io->nr_finished;
 }
 
 /* Looks at the next cnt queues that nobody expects work on. */
@@ -122,6 +131,9 @@ static void vio_publish(struct vqueue *q)
 	q->dirty = false;
 	if (vq_publish(&q->vq))
 		irq_raise(&q->call);
+	/* Answers went nowhere: the queue breaks when something is taken from it. */
+	if (unlikely(vq_memory_lost(&q->vq)))
+		vio_activate(q->io, q);
 }
 
 void vio_flush_queue(struct doca_devemu_virtio_io *io, struct vqueue *q)
@@ -172,9 +184,9 @@ static doca_error_t vio_stop(struct doca_ctx *ctx)
 }
 
 /*
- * Nothing is taken any more; when the application has returned everything, the queues go back and the
- * context is idle. The device learns of it after the application's notification, so that it cannot be
- * destroyed while that runs.
+ * Nothing is taken any more; when the application has returned everything, the queues go back and
+ * the context is idle. The device learns of it after the application's notification, so that it
+ * cannot be destroyed while that runs.
  */
 static enum ctx_progress vio_stopping(struct doca_devemu_virtio_io *io)
 {
@@ -204,7 +216,9 @@ static bool vio_take(struct doca_devemu_virtio_io *io, struct vqueue *q, enum ct
 		*ret = CTX_HOUSEKEEPING;
 		return false;
 	case VIO_STARVED:
-		return true;
+		q->starved = true;
+		q->starved_at = io->nr_finished;
+		return false;
 	case VIO_EMPTY:
 		vio_deactivate(io, q);
 		break;
@@ -229,7 +243,9 @@ static enum ctx_progress vio_progress(struct doca_ctx *ctx)
 
 		if (!q)
 			break;
-		/* A handler may do anything but destroy a running context: io is good afterwards. */
+		/*
+		 * A handler may do anything but destroy a running context: io is good afterwards.
+		 */
 		if (vio_take(io, q, &ret))
 			break;
 	}
@@ -264,7 +280,7 @@ static bool vio_arm(struct doca_ctx *ctx)
 		if (q->kick.fd < 0)
 			work = true;
 		else if (!q->vq.kicks_wanted && vq_set_kicks(&q->vq, true))
-			work = true;
+			work |= !vio_is_starved(io, q);
 	}
 	return work;
 }

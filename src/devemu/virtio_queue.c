@@ -2,13 +2,13 @@
 /*
  * Theory of operation
  *
- * A queue has a control side (is it started, where are its rings) and an I/O side (the ring engine, the
- * kick source, the requests out). The I/O side has one owner at a time: q->io under dev->lock names it,
- * NULL means the control side. Control hands a queue over with VQUEUE_ATTACH and then only asks: it sets
- * bits in q->cmds and posts the context's mailbox. The context does what is asked under the lock, clears
- * the bits and posts the device's mailbox; for DRAIN and ORPHAN it gives the queue back (q->io = NULL).
- * A context that stops gives all its queues back by itself, so neither side ever waits for the other
- * while holding anything.
+ * A queue has a control side (is it started, where are its rings) and an I/O side (the ring
+ * engine, the kick source, the requests out). The I/O side has one owner at a time: q->io under
+ * dev->lock names it, NULL means the control side. Control hands a queue over with VQUEUE_ATTACH
+ * and then only asks: it sets bits in q->cmds and posts the context's mailbox. The context does
+ * what is asked under the lock, clears the bits and posts the device's mailbox; for DRAIN and
+ * ORPHAN it gives the queue back (q->io = NULL). A context that stops gives all its queues back by
+ * itself, so neither side ever waits for the other while holding anything.
  *
  *   not in service --ATTACH--> in service --DRAIN--> draining --last completion--> not in service
  *                                  |                     |
@@ -348,6 +348,7 @@ void vqueue_set_broken(struct vqueue *q)
 
 void vqueue_attach(struct vqueue *q, struct doca_devemu_virtio_io *io)
 {
+	q->src_domain = (uint16_t)(q->dev->domain_base + q->index);
 	q->io = io;
 	q->cmds |= VQUEUE_ATTACH;
 	mailbox_post(io->box);

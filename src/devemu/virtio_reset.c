@@ -2,13 +2,13 @@
 /*
  * Theory of operation
  *
- * A reset goes through three waits: for the queues to come back from the I/O contexts (requests out
- * become orphans), for the application to be told, and for it to be done. The application is told from
- * progress, once the device is RUNNING: a reset that arrives while it starts is held. It is done when
- * it calls reset_complete(), or when the device becomes idle (stop and start is the other way to handle
- * a reset, and the only one for a function level reset, which ends when the device runs again). Without a
- * handler the library is done when no orphan is left. A second reset merges with the one under way: its op
- * ends with it.
+ * A reset goes through three waits: for the queues to come back from the I/O contexts (requests
+ * out become orphans), for the application to be told, and for it to be done. The application is
+ * told from progress, once the device is RUNNING: a reset that arrives while it starts is held. It
+ * is done when it calls reset_complete(), or when the device becomes idle (stop and start is the
+ * other way to handle a reset, and the only one for a function level reset, which ends when the
+ * device runs again). Without a handler the library is done when no orphan is left. A second reset
+ * merges with the one under way: its op ends with it.
  *
  * The status register keeps its value until the end; a driver waits for it to read 0.
  */
@@ -66,7 +66,11 @@ void vdev_flr(struct doca_devemu_virtio_dev *dev, struct vdev_op *op)
 void vdev_reset_finish(struct doca_devemu_virtio_dev *dev)
 {
 	struct vdev_op *ops = dev->reset.ops;
+	unsigned int i;
 
+	/* a queue that broke while it was taken out of service is no news of the next host */
+	for (i = 0; i < VDEV_MAX_QUEUES; i++)
+		__atomic_store_n(&dev->queue[i].broken_news, false, __ATOMIC_RELAXED);
 	if (dev->reset.forget) {
 		gm_put(dev->gm);
 		dev->gm = NULL;

@@ -2,9 +2,9 @@
 /*
  * Statistics of queues, under their two public names.
  *
- * Theory of operation: a list is one allocation, pointers first and entries behind. Populating asks every
- * queue for a snapshot; an I/O context takes it on its own thread, the device's engine copies it into the
- * list when all have answered and reports. One list at a time per device.
+ * Theory of operation: a list is one allocation, pointers first and entries behind. Populating
+ * asks every queue for a snapshot; an I/O context takes it on its own thread, the device's engine
+ * copies it into the list when all have answered and reports. One list at a time per device.
  */
 #include <stdlib.h>
 

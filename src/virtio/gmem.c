@@ -21,6 +21,7 @@
 
 #include "base/atomics.h"
 #include "base/util.h"
+#include "virtio/gm_guard.h"
 
 struct gm_map {
 	unsigned int refs; /* atomic */
@@ -28,6 +29,7 @@ struct gm_map {
 	uint64_t size;
 	void *mapping; /* what munmap() gets; NULL: not ours */
 	size_t mapping_len;
+	int guard; /* number at the guard; only of what is ours */
 };
 
 static void gm_ref(unsigned int *refs)
@@ -81,10 +83,22 @@ static int gm_check_file(int fd, uint64_t offset, uint64_t size)
 	return 0;
 }
 
+/* Makes mem[0..len), which the map then owns, what base[0..size) is a part of. */
+static int gm_map_own(struct gm_map *map, void *mem, uint64_t len, uint64_t page)
+{
+	map->guard = gm_guard_add(mem, len, page);
+	if (map->guard < 0)
+		return map->guard;
+	map->mapping = mem;
+	map->mapping_len = len;
+	return 0;
+}
+
 int gm_map_fd(int fd, uint64_t offset, uint64_t size, bool writable, struct gm_map **ret_map)
 {
 	int prot = PROT_READ | (writable ? PROT_WRITE : 0);
 	uint64_t page = 0, lead, len;
+	struct gm_map *map = NULL;
 	void *mem;
 	int rc;
 
@@ -100,13 +114,15 @@ int gm_map_fd(int fd, uint64_t offset, uint64_t size, bool writable, struct gm_m
 		return -errno;
 	/* guest memory does not belong in our core dumps; only advice */
 	madvise(mem, len, MADV_DONTDUMP);
-	rc = gm_map_new((uint8_t *)mem + lead, size, ret_map);
+	rc = gm_map_new((uint8_t *)mem + lead, size, &map);
+	if (!rc)
+		rc = gm_map_own(map, mem, len, page);
 	if (rc) {
+		free(map);
 		munmap(mem, len);
 		return rc;
 	}
-	(*ret_map)->mapping = mem;
-	(*ret_map)->mapping_len = len;
+	*ret_map = map;
 	return 0;
 }
 
@@ -132,9 +148,16 @@ void gm_map_put(struct gm_map *map)
 {
 	if (!map || !gm_unref(&map->refs))
 		return;
-	if (map->mapping)
+	if (map->mapping) {
+		gm_guard_remove(map->guard);
 		munmap(map->mapping, map->mapping_len);
+	}
 	free(map);
+}
+
+bool gm_map_is_lost(const struct gm_map *map)
+{
+	return map->mapping && gm_guard_is_lost(map->guard);
 }
 
 static int gm_region_cmp(const void *a, const void *b)
@@ -199,6 +222,14 @@ void gm_put(struct gmem *gm)
 	for (unsigned int i = 0; i < gm->nr; i++)
 		gm_map_put(gm->region[i].map);
 	free(gm);
+}
+
+bool gm_is_lost(const struct gmem *gm)
+{
+	for (unsigned int i = 0; i < gm->nr; i++)
+		if (gm_map_is_lost(gm->region[i].map))
+			return true;
+	return false;
 }
 
 /* Index of the last region that starts at or below gpa; gm->nr when there is none. */

@@ -36,13 +36,18 @@ struct gmem {
 	struct gm_region region[]; /* sorted by gpa, disjoint */
 };
 
-/* A mapping of fd (not consumed) from offset; NULL-free: 0 or -errno. count 1. */
+/*
+ * A mapping of fd (not consumed) from offset; NULL-free: 0 or -errno, -ENOSPC: GM_GUARD_MAX exist.
+ * count 1.
+ */
 int gm_map_fd(int fd, uint64_t offset, uint64_t size, bool writable, struct gm_map **ret_map);
 /* Memory that is already there (loop transport, tests); not unmapped at the end. */
 int gm_map_static(void *base, uint64_t size, struct gm_map **ret_map);
 uint8_t *gm_map_base(const struct gm_map *map);
 struct gm_map *gm_map_get(struct gm_map *map);
 void gm_map_put(struct gm_map *map); /* NULL is fine */
+/* Has the front end taken a part of it away (gm_guard.h)? For good: it does not come back. */
+bool gm_map_is_lost(const struct gm_map *map);
 
 /*
  * A snapshot of region[0..nr) (any order; base is taken from map). Takes its own count on each map.
@@ -51,6 +56,7 @@ void gm_map_put(struct gm_map *map); /* NULL is fine */
 int gm_create(const struct gm_region *region, unsigned int nr, struct gmem **ret_gm);
 struct gmem *gm_get(struct gmem *gm);
 void gm_put(struct gmem *gm); /* NULL is fine */
+bool gm_is_lost(const struct gmem *gm); /* any of its maps is */
 
 /*
  * The piece of [gpa, gpa+len) that starts at gpa and lies in one region: its address and, in

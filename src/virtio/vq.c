@@ -22,6 +22,7 @@ static const char *const vq_broken_names[VQ_NR_BROKEN] = {
 	[VQ_BAD_ORDER] = "readable buffer behind a writable one",
 	[VQ_TOO_LONG] = "descriptor chain too long",
 	[VQ_EMPTY_CHAIN] = "descriptor chain without a byte",
+	[VQ_MEMORY_LOST] = "guest memory was taken away",
 };
 
 const char *vq_broken_str(enum vq_broken reason)
@@ -64,10 +65,15 @@ static bool vq_aligned(const void *p, uintptr_t to)
 	return p && !((uintptr_t)p & (to - 1));
 }
 
+bool vq_rings_aligned(const void *desc, const void *avail, const void *used)
+{
+	return vq_aligned(desc, 16) && vq_aligned(avail, 2) && vq_aligned(used, 4);
+}
+
 static bool vq_config_valid(const struct vq_config *cfg)
 {
 	return is_pow2(cfg->size) && cfg->size <= VQ_MAX_SIZE && cfg->gm &&
-	       vq_aligned(cfg->desc, 16) && vq_aligned(cfg->avail, 2) && vq_aligned(cfg->used, 4) &&
+	       vq_rings_aligned(cfg->desc, cfg->avail, cfg->used) &&
 	       (!cfg->inflight || vq_aligned(cfg->inflight, 8));
 }
 
@@ -140,6 +146,17 @@ bool vq_set_kicks(struct vq *vq, bool on)
 	return vq->ops->set_kicks(vq, on) && !vq->broken;
 }
 
+/* A loss stays news until the queue breaks of it; that of other memory is looked into once. */
+bool vq_check_memory(struct vq *vq)
+{
+	unsigned int faults = gm_guard_nr_faults();
+
+	if (gm_is_lost(vq->cfg.gm))
+		return true;
+	vq->faults_seen = faults;
+	return false;
+}
+
 void vq_set_memory(struct vq *vq, struct gmem *gm, void *desc, void *avail, void *used)
 {
 	struct gmem *old = vq->cfg.gm;
@@ -149,5 +166,6 @@ void vq_set_memory(struct vq *vq, struct gmem *gm, void *desc, void *avail, void
 	vq->cfg.avail = avail;
 	vq->cfg.used = used;
 	vq->gm_hint = 0;
+	vq->faults_seen = 0;
 	gm_put(old);
 }

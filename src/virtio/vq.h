@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "virtio/gm_guard.h"
 #include "virtio/gmem.h"
 
 #define VQ_MAX_SIZE 1024
@@ -34,12 +35,13 @@ enum vq_broken {
 	VQ_BAD_HEAD, /* head index beyond the table */
 	VQ_BAD_NEXT, /* next index beyond the table */
 	VQ_LOOP, /* more descriptors than the table holds */
-	/* nested, misaligned, empty, oversized, unmapped, continued or not negotiated */
+	/* nested, empty, oversized, unmapped, continued or not negotiated */
 	VQ_BAD_INDIRECT,
 	VQ_BAD_ADDRESS, /* a segment is not in guest memory, or wraps */
 	VQ_BAD_ORDER, /* readable after writable */
 	VQ_TOO_LONG, /* more than VQ_MAX_SEGS segments or 4 GiB - 1 bytes */
 	VQ_EMPTY_CHAIN, /* no segment with a length */
+	VQ_MEMORY_LOST, /* the front end took guest memory away, see gm_guard.h */
 	VQ_NR_BROKEN
 };
 const char *vq_broken_str(enum vq_broken reason);
@@ -108,6 +110,7 @@ struct vq {
 	bool signalled_valid;
 	unsigned int inflight; /* popped, not pushed */
 	unsigned int gm_hint;
+	unsigned int faults_seen; /* of the process, when all memory here was last known to be good */
 	uint64_t counter; /* number of the next chain */
 	uint64_t counter_first; /* smaller numbers belong to resubmitted chains */
 	/* chains to run again after a reconnect, oldest first; see vq_pop() */
@@ -148,8 +151,20 @@ static inline bool vq_has_pushed(const struct vq *vq)
 	return vq->used_next != vq->used_published;
 }
 
-/* Is anything waiting in the avail ring (or to be resubmitted)? Cheap; one acquire load at most. */
+/*
+ * Is anything waiting in the avail ring (or to be resubmitted)? Also when guest memory was lost: the
+ * next vq_pop()s then say so. Cheap; two acquire loads at most.
+ */
 bool vq_avail(struct vq *vq);
+bool vq_check_memory(struct vq *vq); /* the slow half of vq_memory_lost() */
+/*
+ * Has guest memory of this queue been lost? The device looks after it has written to guest memory
+ * outside of vq_pop(). One load as long as nothing ever was.
+ */
+static inline bool vq_memory_lost(struct vq *vq)
+{
+	return gm_guard_nr_faults() != vq->faults_seen && vq_check_memory(vq);
+}
 /*
  * Asks the guest for kicks, or not. on: written and fenced, then looks once more: true = work
  * arrived meanwhile (do not sleep).
@@ -162,7 +177,7 @@ static inline uint16_t vq_base(const struct vq *vq)
 	return vq->last_avail;
 }
 
-/* Replaces the memory snapshot and re-translated ring addresses of a running queue. */
+/* Replaces the memory snapshot and re-translated, aligned ring addresses of a running queue. */
 void vq_set_memory(struct vq *vq, struct gmem *gm, void *desc, void *avail, void *used);
 
 /* Bytes of one queue's in-flight log, a multiple of 64. */
@@ -174,5 +189,7 @@ void vq_inflight_init(struct vq_inflight *log, uint16_t queue_size);
 size_t vq_desc_bytes(uint16_t size);
 size_t vq_avail_bytes(uint16_t size);
 size_t vq_used_bytes(uint16_t size);
+/* As the specification wants them; false also for NULL. For vq_set_memory(), which cannot refuse. */
+bool vq_rings_aligned(const void *desc, const void *avail, const void *used);
 
 #endif

@@ -46,7 +46,7 @@ struct desc {
 
 /* A table of descriptors: the ring's own or an indirect one. */
 struct table {
-	const uint64_t *word; /* two per descriptor */
+	const uint8_t *desc; /* an indirect one may lie anywhere */
 	unsigned int size;
 	unsigned int left; /* descriptors a chain may still take from it */
 	bool is_indirect;
@@ -97,10 +97,22 @@ static int split_break(struct vq *vq, enum vq_broken reason)
 	return -EPROTO;
 }
 
+/* A copy that is not looked up again; of any alignment, and one load where that is allowed. */
+static inline uint64_t split_load_word(const uint8_t *p)
+{
+	uint64_t w;
+
+	memcpy(&w, p, sizeof(w));
+	/* the compiler must not read p once more instead of keeping w */
+	__asm__ volatile("" : "+r"(w));
+	return le64toh(w);
+}
+
 static inline struct desc split_load_desc(const struct table *t, unsigned int i)
 {
-	uint64_t w0 = le64toh(READ_ONCE(t->word[2 * i]));
-	uint64_t w1 = le64toh(READ_ONCE(t->word[2 * i + 1]));
+	const uint8_t *p = t->desc + i * sizeof(struct vring_desc);
+	uint64_t w0 = split_load_word(p);
+	uint64_t w1 = split_load_word(p + 8);
 
 	return (struct desc){
 		.addr = w0,
@@ -161,10 +173,7 @@ static inline int split_add(struct vq *vq, struct walk *w, const struct desc *d)
 	return split_add_segs(vq, w, d);
 }
 
-/*
- * Steps into the table of an indirect descriptor. The specification does not ask for an alignment
- * of it; 8 is what every allocator gives and lets us read whole words.
- */
+/* Steps into the table of an indirect descriptor. */
 static int split_enter(struct vq *vq, struct table *t, const struct desc *d)
 {
 	uint64_t n;
@@ -175,9 +184,9 @@ static int split_enter(struct vq *vq, struct table *t, const struct desc *d)
 	    d->len / sizeof(struct vring_desc) > VQ_MAX_SEGS)
 		return split_break(vq, VQ_BAD_INDIRECT);
 	p = gm_translate(vq->cfg.gm, d->addr, d->len, false, &vq->gm_hint, &n);
-	if (!p || n < d->len || ((uintptr_t)p & 7))
+	if (!p || n < d->len)
 		return split_break(vq, VQ_BAD_INDIRECT);
-	t->word = p;
+	t->desc = p;
 	t->size = t->left = d->len / sizeof(struct vring_desc);
 	t->is_indirect = true;
 	return 0;
@@ -186,7 +195,7 @@ static int split_enter(struct vq *vq, struct table *t, const struct desc *d)
 /* Follows the chain from head. Each table bounds the steps taken in it, so this ends. */
 static int split_walk(struct vq *vq, uint16_t head, struct walk *w)
 {
-	struct table t = { .word = vq->cfg.desc, .size = vq->cfg.size, .left = vq->cfg.size };
+	struct table t = { .desc = vq->cfg.desc, .size = vq->cfg.size, .left = vq->cfg.size };
 	unsigned int i = head;
 	struct desc d;
 	int rc;
@@ -224,6 +233,8 @@ static int split_refill(struct vq *vq)
 	/* pairs with the driver's barrier between filling the ring and moving avail.idx */
 	uint16_t idx = le16toh(load_acquire(&split_avail_ring(vq)->idx));
 
+	if (unlikely(vq_memory_lost(vq)))
+		return split_break(vq, VQ_MEMORY_LOST);
 	if ((uint16_t)(idx - vq->last_avail) > vq->cfg.size)
 		return split_break(vq, VQ_AVAIL_JUMP);
 	vq->avail_shadow = idx;
@@ -393,7 +404,8 @@ static bool split_avail(struct vq *vq)
 	if (vq->resubmit_pos < vq->resubmit_cnt || vq->last_avail != vq->avail_shadow)
 		return true;
 	/* pairs with the driver's barrier between filling the ring and moving avail.idx */
-	return le16toh(load_acquire(&split_avail_ring(vq)->idx)) != vq->last_avail;
+	return le16toh(load_acquire(&split_avail_ring(vq)->idx)) != vq->last_avail ||
+	       vq_memory_lost(vq);
 }
 
 /*

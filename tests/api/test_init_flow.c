@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The initialization flow: a device that waits for four I/O contexts on four engines, and the promise that
- * nothing is delivered before it is RUNNING. Both request generations.
+ * The initialization flow: a device that waits for four I/O contexts on four engines, and the
+ * promise that nothing is delivered before it is RUNNING. Both request generations.
  */
 #include <stdlib.h>
 #include <string.h>

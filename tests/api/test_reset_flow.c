@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Resets: by the driver, by function level reset, by a host that goes away; answered by reset_complete(),
- * by stop and start, or by the library alone. And stopping single queues.
+ * Resets: by the driver, by function level reset, by a host that goes away; answered by
+ * reset_complete(), by stop and start, or by the library alone. And stopping single queues.
  */
 #include <errno.h>
 #include <linux/virtio_config.h>
@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "devemu/vdev.h"
 #include "rig.h"
 
 #define MAX_HELD 64
@@ -56,7 +57,9 @@ static void on_reset(struct rig *rig)
 		OK(doca_devemu_virtio_dev_reset_complete(virtio(rig)));
 }
 
-/* As the reference application does it: never reset_complete, but everything stopped and started. */
+/*
+ * As the reference application does it: never reset_complete, but everything stopped and started.
+ */
 static void stop_all(struct rig *rig)
 {
 	unsigned int i;
@@ -350,6 +353,26 @@ static void test_queue_stop(void **state)
 	rig_stop(&rig);
 }
 
+/* An application that does not answer holds a stopped queue up for a bounded time only. */
+static void test_queue_stop_bound(void **state)
+{
+	struct rig rig = { 0 };
+	struct rig_msg *a;
+
+	start(&rig);
+	virtio(&rig)->drain_ns = 20000000;
+	a = send(&rig, 1);
+	rig_until(&rig, held.nr == 1);
+	assert_int_equal(loop_queue_stop(&rig.drv, 1), 1);
+	give_all_back(); /* an orphan: dropped */
+	rig_settle(&rig);
+	rig_poll(&rig);
+	assert_false(a->done);
+	assert_int_equal(loop_queue_start(&rig.drv, 1, 128, false), 0);
+	check_service(&rig);
+	rig_stop(&rig);
+}
+
 /* New memory and new descriptors under a queue in service, with a request out. */
 static void test_renewal(void **state)
 {
@@ -473,7 +496,7 @@ int main(void)
 		cmocka_unit_test(test_while_starting), cmocka_unit_test(test_flr),
 		cmocka_unit_test(test_disconnect),     cmocka_unit_test(test_queue_stop),
 		cmocka_unit_test(test_renewal),	       cmocka_unit_test(test_broken_queue),
-		cmocka_unit_test(test_statistics),     cmocka_unit_test(test_replay),
+		cmocka_unit_test(test_queue_stop_bound), cmocka_unit_test(test_statistics),     cmocka_unit_test(test_replay),
 	};
 
 	return cmocka_run_group_tests_name("reset_flow", tests, NULL, NULL);

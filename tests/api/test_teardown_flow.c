@@ -163,7 +163,9 @@ static void test_restart(void **state)
 	rig_stop(&rig);
 }
 
-/* Contexts stop before the device, which goes on RUNNING without service; one of them comes back. */
+/*
+ * Contexts stop before the device, which goes on RUNNING without service; one of them comes back.
+ */
 static void test_contexts_first(void **state)
 {
 	struct rig rig = {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A device on the loop transport with its engines and I/O contexts, and a guest that speaks FUSE to it:
- * what the tests of the whole line have in common. One thread by default: rig_idle() lets every engine
- * progress. With rig.threads engines 0..nr_pes-1 have a thread each and rig_idle() yields.
+ * A device on the loop transport with its engines and I/O contexts, and a guest that speaks FUSE
+ * to it: what the tests of the whole line have in common. One thread by default: rig_idle() lets
+ * every engine progress. With rig.threads engines 0..nr_pes-1 have a thread each and rig_idle()
+ * yields.
  */
 #ifndef TESTS_LOOP_RIG_H
 #define TESTS_LOOP_RIG_H
@@ -75,7 +76,10 @@ void rig_create_io(struct rig *rig, unsigned int i);
 void rig_start(struct rig *rig);
 /* A guest with all queues of the device set up. */
 void rig_guest(struct rig *rig);
-/* rig->threads: runs fn(arg) on the thread of engine i, between two of its progress calls, and waits. */
+/*
+ * rig->threads: runs fn(arg) on the thread of engine i, between two of its progress calls, and
+ * waits.
+ */
 void rig_run_on(struct rig *rig, unsigned int i, void (*fn)(void *arg), void *arg);
 /* Guest gone, contexts and device stopped and destroyed, engines too: each step is asserted. */
 void rig_stop(struct rig *rig);
@@ -106,8 +110,8 @@ struct rig_msg {
 };
 
 /*
- * Sends a message: argument and data are copied behind the header, each its own segment; out_len bytes
- * of writable room, split at out_split (0: one segment; else header+fixed and data).
+ * Sends a message: argument and data are copied behind the header, each its own segment; out_len
+ * bytes of writable room, split at out_split (0: one segment; else header+fixed and data).
  */
 struct rig_msg *rig_send(struct rig *rig, uint16_t q, uint32_t opcode, const void *arg,
 			 uint32_t arg_len, const void *data, uint32_t data_len, uint32_t out_len,

@@ -147,7 +147,8 @@ static void test_pins(void **state)
 
 static void test_forged(void **state)
 {
-	static const uint64_t bad[] = { 0, 2, 1000, UINT32_MAX, UINT64_MAX, 1ull << 32 | 1, 1ull << 63 };
+	static const uint64_t bad[] = { 0, 2, 1000, UINT32_MAX, UINT64_MAX, 1ull << 32 | 1,
+					1ull << 63 };
 	struct owner o;
 	struct nodetab *tab = make(&o, 0);
 
@@ -208,7 +209,7 @@ struct racer {
 	uint64_t wrong;
 };
 
-/* One step: learn a key, use somebody's id, forget; the node must be whole whenever it is pinned. */
+/* Learns a key, uses somebody's id, forgets; the node must be whole whenever it is pinned. */
 static void race_step(struct racer *r, uint64_t *ids)
 {
 	uint64_t key = 1 + (uint64_t)rand_r(&r->seed) % KEYS;

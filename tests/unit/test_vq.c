@@ -130,6 +130,30 @@ static void test_one_chain(void **state)
 	rig_fini(&r);
 }
 
+/* The specification does not ask for an alignment of indirect tables. */
+static void test_odd_tables(void **state)
+{
+	for (unsigned int off = 0; off < 17; off++) {
+		struct vring_desc t[2];
+		struct rig r;
+
+		rig_init(&r, 8, F_BOTH, 0);
+		vdrv_set(&t[0], vdrv_gpa(&r.d, r.d.space + 101), 7, N, 1);
+		vdrv_set(&t[1], vdrv_gpa(&r.d, r.d.space + 203), 9, W, 0);
+		memcpy(r.d.space + off, t, sizeof(t));
+		vdrv_set(&r.d.desc[0], vdrv_gpa(&r.d, r.d.space + off), sizeof(t), I, 0);
+		vdrv_offer(&r.d, 0);
+		assert_int_equal(rig_pop(&r), 1);
+		assert_int_equal(r.ch.nr_in, 1);
+		assert_int_equal(r.ch.nr_out, 1);
+		assert_ptr_equal(r.seg[0].iov_base, r.d.space + 101);
+		assert_int_equal(r.ch.len_in, 7);
+		assert_ptr_equal(r.seg[1].iov_base, r.d.space + 203);
+		assert_int_equal(r.ch.len_out, 9);
+		rig_fini(&r);
+	}
+}
+
 static void test_direct_then_indirect(void **state)
 {
 	struct vring_desc *table;
@@ -383,11 +407,6 @@ static void h_odd_table(struct vdrv *d)
 	vdrv_set(hostile_table(d, 0, 24, 0), vdrv_gpa(d, d->space), 1, 0, 0);
 }
 
-static void h_odd_address(struct vdrv *d)
-{
-	hostile_table(d, 4, 16, 0);
-}
-
 static void h_empty_table(struct vdrv *d)
 {
 	hostile_table(d, 0, 0, 0);
@@ -465,7 +484,6 @@ static const struct {
 	{ "nested", h_nested, 0, F_BOTH, VQ_BAD_INDIRECT },
 	{ "continued", h_continued, 0, F_BOTH, VQ_BAD_INDIRECT },
 	{ "odd table", h_odd_table, 0, F_BOTH, VQ_BAD_INDIRECT },
-	{ "odd address", h_odd_address, 0, F_BOTH, VQ_BAD_INDIRECT },
 	{ "empty table", h_empty_table, 0, F_BOTH, VQ_BAD_INDIRECT },
 	{ "huge table", h_huge_table, 0, F_BOTH, VQ_BAD_INDIRECT },
 	{ "table beyond", h_table_beyond, 0, F_BOTH, VQ_BAD_INDIRECT },
@@ -730,6 +748,7 @@ int main(void)
 		cmocka_unit_test(test_init_refuses),
 		cmocka_unit_test(test_holds_memory),
 		cmocka_unit_test(test_one_chain),
+		cmocka_unit_test(test_odd_tables),
 		cmocka_unit_test(test_direct_then_indirect),
 		cmocka_unit_test(test_zero_length_dropped),
 		cmocka_unit_test(test_no_room),

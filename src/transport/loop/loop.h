@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The in-process transport: no socket, no VM. A test, fuzzer or bench is the host and drives the device
- * through struct loop_driver: memory, queues, kicks and used entries like a virtio driver would.
+ * The in-process transport: no socket, no VM. A test, fuzzer or bench is the host and drives the
+ * device through struct loop_driver: memory, queues, kicks and used entries like a virtio driver
+ * would.
  *
  * Threads: a driver belongs to one thread, its queues may be used from different ones. Calls that
- * configure are executed on the thread of the device's engine; the caller waits for them in its idle
- * function, which must let that engine progress (by calling doca_pe_progress() when it is the same thread,
- * by yielding when it is another).
+ * configure are executed on the thread of the device's engine; the caller waits for them in its
+ * idle function, which must let that engine progress (by calling doca_pe_progress() when it is the
+ * same thread, by yielding when it is another).
  */
 #ifndef LOOP_LOOP_H
 #define LOOP_LOOP_H
@@ -25,6 +26,7 @@ struct loop_queue {
 	uint16_t size;
 	uint16_t index;
 	bool event_idx;
+	bool polled; /* set by the user: no interrupts wanted */
 	struct vring_desc *desc;
 	struct vring_avail *avail;
 	struct vring_used *used;
@@ -55,8 +57,8 @@ struct loop_driver {
 };
 
 /*
- * Connects to the function with this VUID, whose device must have been started. mem_len bytes of guest
- * memory. 0, -ENOENT, -EBUSY (has a driver), -ENOMEM.
+ * Connects to the function with this VUID, whose device must have been started. mem_len bytes of
+ * guest memory. 0, -ENOENT, -EBUSY (has a driver), -ENOMEM.
  */
 int loop_open(struct loop_driver *drv, const char *vuid, size_t mem_len, void (*idle)(void *arg),
 	      void *arg);
@@ -97,8 +99,8 @@ void loop_queue_stop_begin(struct loop_driver *drv, uint16_t q, int *done);
 /* ---- data path ---- */
 
 /*
- * Puts a chain of nr_in readable and nr_out writable segments of guest memory in the avail ring; indirect
- * when there are more than one and the feature is on. false: the ring is full.
+ * Puts a chain of nr_in readable and nr_out writable segments of guest memory in the avail ring;
+ * indirect when there are more than one and the feature is on. false: the ring is full.
  */
 bool loop_add(struct loop_driver *drv, struct loop_queue *q, const struct iovec *seg,
 	      unsigned int nr_in, unsigned int nr_out, void *cookie);

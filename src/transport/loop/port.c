@@ -2,9 +2,9 @@
 /*
  * Device side of the loop transport, and the driver's way to it.
  *
- * Theory of operation: ports are on a list, found by VUID. A driver's request is a struct loop_call on its
- * stack (or, begun and not waited for, on the heap), posted to the device's engine, which executes it and
- * sets done; vdev_op based ones set done when the op is over.
+ * Theory of operation: ports are on a list, found by VUID. A driver's request is a struct
+ * loop_call on its stack (or, begun and not waited for, on the heap), posted to the device's
+ * engine, which executes it and sets done; vdev_op based ones set done when the op is over.
  */
 #include <errno.h>
 #include <fcntl.h>

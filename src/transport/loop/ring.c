@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Driver side of the split ring. Memory is ours, so bytes are not hostile here; ordering still matters. */
+/*
+ * Driver side of the split ring. Memory is ours, so bytes are not hostile here; ordering still
+ * matters.
+ */
 #include "transport/loop/ring.h"
 
 #include <errno.h>
@@ -181,7 +184,7 @@ void *loop_get_used(struct loop_queue *q, uint32_t *ret_len)
 	if (load_acquire(&q->used->idx) == q->last_used)
 		return NULL;
 	e = &q->used->ring[q->last_used++ & (q->size - 1)];
-	if (q->event_idx) /* interrupt us for the next one */
+	if (q->event_idx && !q->polled) /* interrupt us for the next one */
 		WRITE_ONCE(q->avail->ring[q->size], q->last_used);
 	*ret_len = e->len;
 	loop_free_chain(q, (uint16_t)e->id);

@@ -37,7 +37,7 @@ static int inflight_check(struct vhu_session *s, const struct vhu_inflight *w, s
 int vhu_inflight_create(struct vhu_session *s, const struct vhu_msg *m, struct vhu_reply *r)
 {
 	CLEANUP_FD int fd = -1;
-	size_t len;
+	size_t len = 0;
 	int rc;
 
 	rc = inflight_check(s, &m->payload.inflight, &len);
@@ -77,7 +77,7 @@ int vhu_inflight_set(struct vhu_session *s, struct vhu_msg *m)
 {
 	const struct vhu_inflight *w = &m->payload.inflight;
 	int fd = m->nr_fds ? m->fd[0] : -1;
-	size_t len;
+	size_t len = 0;
 	void *map;
 	int rc;
 

@@ -91,7 +91,7 @@ static int listen_lock(struct vhu_port *p)
 	for (int i = 0; i < LOCK_TRIES && rc == -EAGAIN; i++)
 		rc = listen_try_lock(lock_path, &p->lock_fd);
 	if (rc == -EADDRINUSE)
-		sd_log_err("socket %s: path is in use by another process (%s is locked)", p->path,
+		sd_log_err("socket %s: path is in use (%s is locked)", p->path,
 			   lock_path);
 	else if (rc)
 		sd_log_err("socket %s: lock %s: %s", p->path, lock_path, strerror(-rc));

@@ -11,8 +11,8 @@
  * The descriptors are closed as soon as the mapping exists. What the front end could still do is
  * truncate the file behind it, which turns our accesses into SIGBUS. A memfd that allows sealing
  * is therefore sealed against shrinking before its size is looked at (QEMU's are from birth). That
- * cannot be demanded: User-Mode Linux's memory and huge page files cannot be sealed, and their
- * front end is trusted not to truncate the memory of its own running guest.
+ * cannot be demanded: User-Mode Linux's memory and huge page files cannot be sealed. What they lose
+ * is noticed by the guard (gm_guard.h), breaks the queue that met it, and ends the connection.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -154,6 +154,7 @@ static void port_needs_reset(void *port, uint16_t q)
 
 	if (q < VHU_MAX_QUEUES)
 		vhu_vring_signal_error(&p->session, q);
+	vhu_session_check_memory(&p->session);
 }
 
 static void port_config_changed(void *port)

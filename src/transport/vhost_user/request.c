@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The requests, one row each: how long, how many descriptors, what to do, what to answer. Queue,
- * memory and in-flight requests live in their own files; here are the short ones. Requests that
- * are not in the table are refused, among them SET_LOG_BASE and SET_LOG_FD: dirty logging is not
- * offered, and a front end must not believe that it is done.
+ * memory and in-flight requests live in their own files; here are the short ones. What is not in
+ * the table is refused.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -78,6 +77,12 @@ static int get_queue_num(struct vhu_session *s, const struct vhu_msg *m, struct 
 static int get_max_mem_slots(struct vhu_session *s, const struct vhu_msg *m, struct vhu_reply *r)
 {
 	return answer_u64(r, GM_MAX_REGIONS);
+}
+
+/* A front end that migrates its guest must not believe that writes are being logged. */
+static int refuse_log(struct vhu_session *s, struct vhu_msg *m)
+{
+	return vhu_fail(s, -EOPNOTSUPP, "dirty logging was not offered");
 }
 
 static int set_backend_req_fd(struct vhu_session *s, struct vhu_msg *m)
@@ -164,6 +169,8 @@ static const struct vhu_request requests[] = {
 	[VHU_RESET_OWNER] = {"RESET_OWNER", .handle = reset_owner},
 	[VHU_SET_MEM_TABLE] = {"SET_MEM_TABLE", 8, sizeof(struct vhu_mem_table),
 			       .max_fds = VHU_TABLE_REGIONS, .handle = vhu_mem_set_table},
+	[VHU_SET_LOG_BASE] = {"SET_LOG_BASE", U64, 2 * U64, .max_fds = 1, .handle = refuse_log},
+	[VHU_SET_LOG_FD] = {"SET_LOG_FD", 0, U64, .max_fds = 1, .handle = refuse_log},
 	[VHU_SET_VRING_NUM] = {"SET_VRING_NUM", STATE, .handle = vhu_vring_num},
 	[VHU_SET_VRING_ADDR] = {"SET_VRING_ADDR", sizeof(struct vhu_vring_addr),
 				.handle = vhu_vring_addr},

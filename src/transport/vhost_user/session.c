@@ -258,6 +258,9 @@ static void session_message(struct vhu_session *s)
 	else if (size < req->min || size > (req->max ? req->max : req->min))
 		rc = vhu_fail(s, -EPROTO, "%u bytes of payload, expected %u to %u", size, req->min,
 			      req->max ? req->max : req->min);
+	sd_log_dbg("%s: request %u (%s), flags 0x%x, %u bytes, %u descriptors",
+		   vhu_port_of(s)->path, s->msg.hdr.request, req ? req->name : "unknown",
+		   s->msg.hdr.flags, size, s->msg.nr_fds);
 	vhu_msg_limit_fds(&s->msg, req ? req->max_fds : 0);
 	if (!rc && req->handle)
 		rc = req->handle(s, &s->msg);
@@ -328,6 +331,17 @@ void vhu_session_drop(struct vhu_session *s)
 	s->disconnect_told = false;
 	if (!s->op_inside)
 		session_advance(s);
+}
+
+/* An op that is out ends first: session_advance() goes on from there. */
+void vhu_session_check_memory(struct vhu_session *s)
+{
+	if (s->fd < 0 || !s->gm || !gm_is_lost(s->gm))
+		return;
+	sd_log_ratelimited_warn("%s: the front end truncated the guest's memory; closing the "
+				"connection",
+				vhu_port_of(s)->path);
+	vhu_session_drop(s);
 }
 
 static enum ctx_progress session_read(struct vhu_session *s)

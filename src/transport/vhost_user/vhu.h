@@ -124,6 +124,8 @@ void vhu_session_init(struct vhu_session *s);
 int vhu_session_start(struct vhu_session *s, int fd);
 /* Closes the socket; the device is told, and FREE is reached when it let go. Legal in READING. */
 void vhu_session_drop(struct vhu_session *s);
+/* Drops the connection of a front end that took back memory it had shared. Any state. */
+void vhu_session_check_memory(struct vhu_session *s);
 /* At the end of the port: frees everything without telling the device. */
 void vhu_session_destroy(struct vhu_session *s);
 /* The next op of this session; finish (may be NULL) runs when it is done. */

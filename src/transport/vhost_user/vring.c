@@ -14,6 +14,10 @@
  * otherwise. So the order of messages does not matter, a queue may be set up anew at any time, and
  * a ring that lost its memory comes back with it.
  *
+ * An interrupt may have been lost: to a descriptor that was replaced, or by a back end that died
+ * between publishing and signalling. So a new descriptor of a running queue, and a queue that
+ * starts in the middle, get one for nothing, which drivers take in their stride.
+ *
  * Descriptors for kick, call and error come from the front end and are read or written by us. A
  * write to any file would be done with our privileges, to a pipe it may raise SIGPIPE, and what
  * cannot be read must not be waited for: so only eventfds are taken, and sockets where we write.
@@ -89,12 +93,12 @@ int vhu_vring_translate(struct vhu_session *s, unsigned int q, const struct gmem
 	ret_rings->desc = gm_translate_uva(gm, vr->desc, vq_desc_bytes(vr->num));
 	ret_rings->avail = gm_translate_uva(gm, vr->avail, vq_avail_bytes(vr->num));
 	ret_rings->used = gm_translate_uva(gm, vr->used, vq_used_bytes(vr->num));
-	if (ret_rings->desc && ret_rings->avail && ret_rings->used)
+	if (vq_rings_aligned(ret_rings->desc, ret_rings->avail, ret_rings->used))
 		return 0;
 	memset(ret_rings, 0, sizeof(*ret_rings));
 	return vhu_fail(s, -EFAULT,
 			"queue %u of %u: rings at 0x%" PRIx64 " 0x%" PRIx64 " 0x%" PRIx64
-			" are not in guest memory",
+			" are not in guest memory, or not aligned",
 			q, vr->num, vr->desc, vr->avail, vr->used);
 }
 
@@ -108,6 +112,21 @@ static bool vring_enabled(const struct vhu_session *s, const struct vhu_vring *v
 static bool vring_complete(const struct vhu_session *s, const struct vhu_vring *vr)
 {
 	return s->gm && vr->num && vr->has_addr && vr->has_kick && vring_enabled(s, vr);
+}
+
+/* -errno: nobody will ever read it; a full one is signalled already. */
+static int vring_signal(int fd, bool is_socket)
+{
+	const uint64_t one = 1;
+	ssize_t n;
+
+	if (fd < 0)
+		return 0;
+	if (is_socket)
+		n = send(fd, &one, sizeof(one), MSG_DONTWAIT | MSG_NOSIGNAL);
+	else
+		n = write(fd, &one, sizeof(one));
+	return n < 0 && errno != EAGAIN ? -errno : 0;
 }
 
 /* A copy for the device; *ret_fd stays -1 when there is none. */
@@ -132,6 +151,14 @@ static void vring_stopped(struct vhu_session *s)
 		vr->base = s->op.base;
 }
 
+/* Only now does nobody use the old descriptor any more. */
+static void vring_call_replaced(struct vhu_session *s)
+{
+	const struct vhu_vring *vr = &s->vring[s->settle_next];
+
+	vring_signal(vr->call_fd, vr->call_is_socket);
+}
+
 static int vring_replace_call(struct vhu_session *s, unsigned int q)
 {
 	struct vhu_vring *vr = &s->vring[q];
@@ -141,7 +168,8 @@ static int vring_replace_call(struct vhu_session *s, unsigned int q)
 	if (rc)
 		return rc;
 	vr->call_changed = false;
-	vdev_queue_set_call(vhu_port_of(s)->dev, (uint16_t)q, call, vhu_op_begin(s, NULL));
+	vdev_queue_set_call(vhu_port_of(s)->dev, (uint16_t)q, call,
+			    vhu_op_begin(s, vring_call_replaced));
 	return 1;
 }
 
@@ -184,6 +212,8 @@ static int vring_start(struct vhu_session *s, unsigned int q, const struct vqueu
 	if (rc)
 		return vhu_fail(s, rc, "queue %u of %u: not accepted: %s", q, vr->num,
 				strerror(-rc));
+	if (vr->base || setup.inflight)
+		vring_signal(vr->call_fd, vr->call_is_socket);
 	vr->running = true;
 	vr->restart = vr->base_given = vr->kick_changed = vr->call_changed = false;
 	return 0;
@@ -432,15 +462,7 @@ int vhu_vring_err(struct vhu_session *s, struct vhu_msg *m)
 void vhu_vring_signal_error(struct vhu_session *s, unsigned int q)
 {
 	struct vhu_vring *vr = &s->vring[q];
-	const uint64_t one = 1;
-	ssize_t n;
 
-	if (vr->err_fd < 0)
-		return;
-	if (vr->err_is_socket)
-		n = send(vr->err_fd, &one, sizeof(one), MSG_DONTWAIT | MSG_NOSIGNAL);
-	else
-		n = write(vr->err_fd, &one, sizeof(one));
-	if (n < 0) /* full, so it has been signalled already, or the reader is gone */
+	if (vring_signal(vr->err_fd, vr->err_is_socket))
 		vring_close_fd(&vr->err_fd);
 }

@@ -32,6 +32,8 @@ struct fs_profile {
 	bool fallocate;		/* allocation, holes, zero ranges */
 	bool holes;		/* SEEK_HOLE finds holes, not only the end */
 	bool wide_times;	/* times before 1970 are kept */
+	bool link_times;	/* a symbolic link's own times can be set */
+	size_t symlink_max;	/* longest target */
 	bool supp_groups;	/* a group of the caller other than the first lets it create */
 };
 

@@ -35,7 +35,7 @@ static bool has_fallocate(int fd)
 {
 	if (fs_profile->fallocate)
 		return true;
-	ERR(fallocate(fd, 0, 0, 4096), EOPNOTSUPP);
+	ERR(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096), EOPNOTSUPP);
 	return false;
 }
 
@@ -167,7 +167,7 @@ static void space_statfs(void)
 	TRUE(v.f_bsize >= 512 && v.f_frsize >= 512);
 	TRUE(v.f_blocks > 0 && v.f_bfree <= v.f_blocks && v.f_bavail <= v.f_blocks);
 	TRUE(v.f_ffree <= v.f_files);
-	EQ(v.f_namemax, 255);
+	TRUE(v.f_namemax >= 255);
 	OK(fstatvfs(fd, &w));
 	EQ(w.f_blocks, v.f_blocks);
 }
