@@ -2,18 +2,19 @@
 /*
  * Theory of operation
  *
- * A node id is generation << 32 | slot. Slots live in chunks that are never given back while the table
- * lives, so the word node->ref of any slot may be read at any time:
+ * A node id is generation << 32 | slot. Slots live in chunks that are never given back while the
+ * table lives, so the word node->ref of any slot may be read at any time:
  *
  *   node->ref = generation << 32 | pins
  *
- * A slot is alive while pins > 0. The references of the guest (nlookup) count as one pin together, taken
- * by the grant that raises nlookup from 0 and dropped by the forget that lowers it to 0.
+ * A slot is alive while pins > 0. The references of the guest (nlookup) count as one pin together,
+ * taken by the grant that raises nlookup from 0 and dropped by the forget that lowers it to 0.
  *
  *   get     compare-and-swap pins -> pins + 1, only if pins > 0 and the generation is the id's
- *   put     pins - 1; whoever reaches 0 takes the shard's lock and looks again: intern() may have revived
- *           the node (0 -> 1, under that lock) and somebody else may have buried it since (the generation
- *           differs). Otherwise the node leaves the hash, its generation goes up, fini() runs.
+ *   put     pins - 1; whoever reaches 0 takes the shard's lock and looks again: intern() may have
+ *           revived the node (0 -> 1, under that lock) and somebody else may have buried it since
+ *           (the generation differs). Otherwise the node leaves the hash, its generation goes up,
+ *           fini() runs.
  *
  * Locks, in this order: shard, then free list.
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the choices of the local back end rest on: the same work done in place and through io_uring, on data
- * and metadata that is cached, and the operations of the back end themselves. Prints ns per operation, the
- * best of several runs.
+ * What the choices of the local back end rest on: the same work done in place and through io_uring,
+ * on data and metadata that is cached, and the operations of the back end themselves. Prints ns per
+ * operation, the best of several runs.
  *
  *	bench_local [DIR]
  */

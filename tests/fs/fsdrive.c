@@ -139,6 +139,7 @@ static void drive_sleep(struct drive *d)
 {
 	struct pollfd fds[DRIVE_WATCHES];
 	struct thr_watch *w[DRIVE_WATCHES];
+	int limit = d->fs->ops->timeout_ms ? d->fs->ops->timeout_ms(d->ft) : -1;
 	nfds_t n = 0;
 
 	for (size_t i = 0; i < DRIVE_WATCHES; i++) {
@@ -148,7 +149,7 @@ static void drive_sleep(struct drive *d)
 		fds[n] = (struct pollfd){ .fd = w[n]->fd, .events = (short)w[n]->events };
 		n++;
 	}
-	if (poll(fds, n, 10000) == 0)
+	if (poll(fds, n, limit < 0 ? 10000 : limit) == 0 && limit < 0)
 		die("a request does not come back");
 	for (nfds_t i = 0; i < n; i++)
 		if (fds[i].revents)
@@ -158,8 +159,7 @@ static void drive_sleep(struct drive *d)
 int call_wait(struct call *c)
 {
 	while (!c->done) {
-		c->d->fs->ops->poll(c->d->ft);
-		if (!c->done)
+		if (!c->d->fs->ops->poll(c->d->ft) && !c->done)
 			drive_sleep(c->d);
 	}
 	return c->err;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Drives a back end's operation table without a controller: one call is one request, run to its end on the
- * calling thread. Wrong completions (twice, of a stranger) end the test program.
+ * Drives a back end's operation table without a controller: one call is one request, run to its end
+ * on the calling thread. Wrong completions (twice, of a stranger) end the test program.
  */
 #ifndef TESTS_FS_FSDRIVE_H
 #define TESTS_FS_FSDRIVE_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The local back end from several I/O threads at once, meeting in one directory. Whatever they do to each
- * other's names, only the errors that such meetings allow may come out; the thread sanitizer watches.
+ * The local back end from several I/O threads at once, meeting in one directory. Whatever they do
+ * to each other's names, only the errors that such meetings allow may come out; the thread
+ * sanitizer watches.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Operations on names: CREATE MKNOD MKDIR SYMLINK with the caller's rights; LINK UNLINK RMDIR RENAME as
- * root, the guest's kernel has checked those.
+ * Operations on names: CREATE MKNOD MKDIR SYMLINK with the caller's rights; LINK UNLINK RMDIR
+ * RENAME as root, the guest's kernel has checked those.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -75,7 +75,7 @@ static void make_entry(struct fs_req *req, int (*make)(struct fs_req *, int dirf
 	/* The caller may not be allowed to search where it may write. */
 	cred_root();
 	if (!err)
-		err = local_node_of_name(t, parent, dir.fd, req->name[0], true, req->entry, &child);
+		err = local_node_of_name(t, parent, dir.fd, req->name[0], req->entry, &child);
 	local_fd_put(&dir);
 	local_node_put(req, parent);
 	if (err)
@@ -107,7 +107,7 @@ static int create_open_existing(struct fs_req *req, const struct lnode *parent, 
 	int fd, err;
 
 	cred_root();
-	err = local_node_of_name(t, parent, dirfd, req->name[0], false, req->entry, ret_node);
+	err = local_node_of_name(t, parent, dirfd, req->name[0], req->entry, ret_node);
 	if (err)
 		return err;
 	fd = (*ret_node)->key.fmt == S_IFDIR ?
@@ -151,7 +151,8 @@ static int create_new(struct fs_req *req, const struct lnode *parent, int dirfd,
 static void create_reply(struct fs_req *req, struct lnode *ln, int fd)
 {
 	struct local_thread *t = local_thread_of(req);
-	int err = lfh_open(&t->lfs->fhs, fd, NULL, &req->create_open->fh);
+	int err = lfh_open(&t->lfs->fhs, fd, req->create->flags, NULL,
+			   &req->create_open->fh);
 
 	if (err) {
 		close(fd);
@@ -164,8 +165,8 @@ static void create_reply(struct fs_req *req, struct lnode *ln, int fd)
 }
 
 /*
- * Never one open() with O_CREAT alone: what exists may be a pipe or a device that somebody put there, and
- * that is not to be opened.
+ * Never one open() with O_CREAT alone: what exists may be a pipe or a device that somebody put
+ * there, and that is not to be opened.
  */
 void local_op_create(struct fs_req *req)
 {
@@ -221,7 +222,10 @@ static int link_node(struct fs_req *req, struct lnode *ln, struct lnode *parent,
 	err = local_node_fd(t, parent, &dir);
 	if (!err) {
 		err = link_fd(old.fd, dir.fd, req->name[0]);
-		/* From the old descriptor: the entry is of what was linked, whatever has the name now. */
+		/*
+		 * From the old descriptor: the entry is of what was linked, whatever has the name
+		 * now.
+		 */
 		if (!err)
 			err = local_node_of_fd(t, parent, old.fd, req->entry, ret_child);
 		local_fd_put(&dir);

@@ -2,14 +2,14 @@
 /*
  * Theory of operation
  *
- * Linux keeps ids and capabilities per thread; glibc's wrappers change all threads, so these are raw
- * system calls. Only the file-system ids (setfsuid, setfsgid) and the groups change: unlike
- * setresuid() that leaves the thread's other rights, signals and ptrace alone, and the kernel takes the
- * file-system capabilities away and gives them back by itself.
+ * Linux keeps ids and capabilities per thread; glibc's wrappers change all threads, so these are
+ * raw system calls. Only the file-system ids (setfsuid, setfsgid) and the groups change: unlike
+ * setresuid() that leaves the thread's other rights, signals and ptrace alone, and the kernel takes
+ * the file-system capabilities away and gives them back by itself.
  *
- * The thread stays switched until an operation wants something else: a run of requests of one caller
- * switches once. Everything that runs as root calls cred_root() first, and so does poll(), so that
- * nothing outside this back end ever runs with a guest's ids.
+ * The thread stays switched until an operation wants something else: a run of requests of one
+ * caller switches once. Everything that runs as root calls cred_root() first, and so does poll(),
+ * so that nothing outside this back end ever runs with a guest's ids.
  */
 #include <errno.h>
 #include <grp.h>

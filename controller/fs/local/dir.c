@@ -2,15 +2,15 @@
 /*
  * Theory of operation
  *
- * An open directory holds a piece of the kernel's listing (getdents64) and the cookie of the first record
- * in it that the guest does not have yet. Every record carries the cookie behind it (d_off), which is what
- * the guest sends to go on; any other offset (rewinddir, seekdir, telldir of long ago) drops the piece and
- * seeks the descriptor. Nothing else remembers a position, so a listing is as right as the file system's
- * own cookies are.
+ * An open directory holds a piece of the kernel's listing (getdents64) and the cookie of the first
+ * record in it that the guest does not have yet. Every record carries the cookie behind it (d_off),
+ * which is what the guest sends to go on; any other offset (rewinddir, seekdir, telldir of long
+ * ago) drops the piece and seeks the descriptor. Nothing else remembers a position, so a listing is
+ * as right as the file system's own cookies are.
  *
- * A record that does not fit is left for the next call, and only then looked up: no reference is granted
- * that the guest does not learn of. An entry that cannot be looked up is given without one, never dropped,
- * unless it is gone.
+ * A record that does not fit is left for the next call, and only then looked up: no reference is
+ * granted that the guest does not learn of. An entry that cannot be looked up is given without one,
+ * never dropped, unless it is gone.
  *
  * The lock is for guests that list one handle from two queues; Linux does not.
  */
@@ -64,7 +64,7 @@ void local_op_opendir(struct fs_req *req)
 	local_node_put(req, ln);
 	if (fd >= 0) {
 		dir = ldir_new();
-		err = dir ? lfh_open(&t->lfs->fhs, fd, dir, &req->opened->fh) : -ENOMEM;
+		err = dir ? lfh_open(&t->lfs->fhs, fd, 0, dir, &req->opened->fh) : -ENOMEM;
 	}
 	if (err) {
 		close(fd);
@@ -124,7 +124,7 @@ static int plus_entry(struct fs_req *req, struct lnode *parent, int fd, const st
 	*ret_node = NULL;
 	memset(entry, 0, sizeof(*entry));
 	if (!is_dot(d->d_name))
-		err = local_node_of_name(t, parent, fd, d->d_name, false, entry, ret_node);
+		err = local_node_of_name(t, parent, fd, d->d_name, entry, ret_node);
 	if (*ret_node) {
 		fs_entry_set_valid(req->ft->fs, entry);
 	} else {

@@ -2,10 +2,10 @@
 /*
  * Theory of operation
  *
- * A file handle is generation << 32 | slot, judged like a node id (nodetab.c): slots are type-stable, ref
- * holds generation and users, get() is a compare-and-swap that only succeeds while users > 0. The guest's
- * open is one user; RELEASE sets "closed" once and drops it. The last user closes the descriptor, so I/O in
- * flight on another thread survives a RELEASE.
+ * A file handle is generation << 32 | slot, judged like a node id (nodetab.c): slots are
+ * type-stable, ref holds generation and users, get() is a compare-and-swap that only succeeds while
+ * users > 0. The guest's open is one user; RELEASE sets "closed" once and drops it. The last user
+ * closes the descriptor, so I/O in flight on another thread survives a RELEASE.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -71,7 +71,7 @@ static int lfh_alloc(struct lfh_table *tab, struct lfh **ret_f)
 	return err;
 }
 
-int lfh_open(struct lfh_table *tab, int fd, struct ldir *dir, uint64_t *ret_fh)
+int lfh_open(struct lfh_table *tab, int fd, uint32_t flags, struct ldir *dir, uint64_t *ret_fh)
 {
 	struct lfh *f;
 	int err;
@@ -89,7 +89,8 @@ int lfh_open(struct lfh_table *tab, int fd, struct ldir *dir, uint64_t *ret_fh)
 	}
 	f->fd = fd;
 	f->dir = dir;
-	f->sync = !dir && (fcntl(fd, F_GETFL) & (O_SYNC | O_DSYNC));
+	f->sync = flags & (O_SYNC | O_DSYNC);
+	f->nowait = LFH_NOWAIT_UNKNOWN;
 	__atomic_store_n(&f->closed, 0, __ATOMIC_RELAXED);
 	*ret_fh = (uint64_t)LFH_GEN(f->ref) << 32 | f->slot;
 	/* Release pairs with the acquire in lfh_get(). */

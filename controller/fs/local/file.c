@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Open files: OPEN RELEASE FLUSH in place; FSYNC FALLOCATE through the ring; COPY_FILE_RANGE, SYNCFS and the
- * cutting off of large files through the worker.
+ * Open files: OPEN RELEASE FLUSH in place; FSYNC FALLOCATE through the ring; COPY_FILE_RANGE,
+ * SYNCFS and the cutting off of large files through the worker.
  */
 #include <errno.h>
 #include <linux/fs.h>
@@ -12,9 +12,9 @@
 #include "local.h"
 
 /*
- * Left out on purpose: O_DIRECT (the host's page cache is what the guest bypasses its own for, and its
- * buffers need not be aligned for the host's disk), O_APPEND (the guest's offsets are exact, and writes in
- * flight together would change places), O_NONBLOCK and O_NOATIME.
+ * Left out on purpose: O_DIRECT (the host's page cache is what the guest bypasses its own for, and
+ * its buffers need not be aligned for the host's disk), O_APPEND (the guest's offsets are exact,
+ * and writes in flight together would change places), O_NONBLOCK and O_NOATIME.
  */
 int local_open_flags(uint32_t guest_flags)
 {
@@ -32,7 +32,8 @@ static void open_finish(struct fs_req *req, int err)
 	struct lreq *job = local_lreq(req);
 
 	if (!err)
-		err = lfh_open(&t->lfs->fhs, job->lfd.fd, NULL, &req->opened->fh);
+		err = lfh_open(&t->lfs->fhs, job->lfd.fd, req->open->flags, NULL,
+			       &req->opened->fh);
 	if (err)
 		close(job->lfd.fd);
 	else
@@ -249,7 +250,9 @@ void local_op_syncfs(struct fs_req *req)
 	struct lnode *ln = local_node_get(req, req->in->nodeid);
 	int err = -ESTALE;
 
-	/* Its own descriptor: the cache's may go while the worker waits. syncfs() refuses O_PATH. */
+	/*
+	 * Its own descriptor: the cache's may go while the worker waits. syncfs() refuses O_PATH.
+	 */
 	if (ln) {
 		job->lfd.fd = local_node_open(t, ln, O_RDONLY);
 		job->lfd.owned = true;
@@ -262,7 +265,9 @@ void local_op_syncfs(struct fs_req *req)
 		local_work(t, req, syncfs_work, syncfs_done);
 }
 
-/* The requests that change nothing but inode flags; their numbers carry the size of what they move. */
+/*
+ * The requests that change nothing but inode flags; their numbers carry the size of what they move.
+ */
 static bool ioctl_allowed(uint32_t cmd)
 {
 	return cmd == FS_IOC_GETFLAGS || cmd == FS_IOC_SETFLAGS || cmd == FS_IOC32_GETFLAGS ||

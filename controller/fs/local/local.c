@@ -12,8 +12,8 @@
 #include "fs/types.h"
 
 /*
- * Promised to the guest, and why not more: DONT_MASK is left out so that the guest applies its umask;
- * EXPORT_SUPPORT needs LOOKUP of ".." which nobody gets here; locks and ACLs are not served.
+ * Promised to the guest, and why not more: DONT_MASK is left out so that the guest applies its
+ * umask; EXPORT_SUPPORT needs LOOKUP of ".." which nobody gets here; locks and ACLs are not served.
  */
 #define LOCAL_INIT_FLAGS                                                                           \
 	(FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_BIG_WRITES | FUSE_AUTO_INVAL_DATA |          \
@@ -37,15 +37,16 @@ static uint32_t local_raise_nofile(void)
 }
 
 /*
- * Who may hold how many descriptors: half for what the guest opens, a quarter for nodes that must keep
- * one (the other way round where all of them must), an eighth or less for the caches, the rest for us.
+ * Who may hold how many descriptors: half for what the guest opens, a quarter for nodes that must
+ * keep one (the other way round where all of them must), a thirty-second for the cache of each
+ * thread, the rest for us.
  */
 static int local_budget(struct local_fs *lfs, uint32_t nofile)
 {
 	bool handles = lfs->mounts[0].fd >= 0;
 	unsigned int sets = 1;
 
-	while (sets < LOCAL_FDCACHE_SETS_MAX && sets * 2 * LOCAL_FDCACHE_WAYS <= nofile / 16)
+	while (sets < LOCAL_FDCACHE_SETS_MAX && sets * 2 * LOCAL_FDCACHE_WAYS <= nofile / 32)
 		sets *= 2;
 	lfs->cache_sets = sets;
 	lfs->fd_nodes_max = handles ? nofile / 4 : nofile / 2;
@@ -59,8 +60,8 @@ static int local_check_ring(char *err)
 
 	if (ret) {
 		snprintf(err, FS_ERR_LEN,
-			 "io_uring is not available (%s): allow it (sysctl kernel.io_uring_disabled=0, or the "
-			 "seccomp profile of the container)",
+			 "io_uring is not available (%s): allow it (sysctl "
+			 "kernel.io_uring_disabled=0, or the seccomp profile of the container)",
 			 strerror(-ret));
 		return ret;
 	}
@@ -146,9 +147,11 @@ static int local_attach(struct fs *fs, struct thr *thr, unsigned int index,
 	struct local_thread *t;
 	int err;
 
-	/* The umask is the process's unless the thread gets one of its own; the guest applied its. */
-	if (unshare(CLONE_FS))
-		return -errno;
+	/*
+	 * The guest has applied its umask, ours must not be added. A thread gets one of its own
+	 * where it may (containers can forbid that); otherwise this is the process's.
+	 */
+	unshare(CLONE_FS);
 	umask(0);
 	t = calloc(1, sizeof(*t));
 	if (!t)
@@ -193,16 +196,24 @@ static int local_poll(struct fs_thread *ft)
 	int n = 0;
 
 	cred_root();
+	local_rw_round(t);
 	if (t->inflight)
 		n += local_ring_poll(t);
 	if (t->working && __atomic_load_n(&t->worker.done, __ATOMIC_RELAXED))
 		n += local_worker_reap(t);
+	if (t->cache.nr_files)
+		fdcache_sweep(t);
 	if (unlikely(reclaim != t->cache.seen_reclaim)) {
 		t->cache.seen_reclaim = reclaim;
 		t->op_seq++;
 		fdcache_drop(t);
 	}
 	return n;
+}
+
+static int local_timeout_ms(struct fs_thread *ft)
+{
+	return fdcache_timeout_ms(container_of(ft, struct local_thread, ft));
 }
 
 /* Every thread empties its descriptor cache, too: the directories may be gone for good. */
@@ -223,6 +234,7 @@ const struct fs_ops fs_local = {
 	.attach = local_attach,
 	.detach = local_detach,
 	.poll = local_poll,
+	.timeout_ms = local_timeout_ms,
 	.reset = local_reset,
 	.op = {
 		[FUSE_LOOKUP] = local_op_lookup,

@@ -3,8 +3,9 @@
  * The local back end: a directory of this machine. See fs_local.md for the design and its limits.
  *
  *   local.c    open/close, attach/detach, poll, the operations table
- *   node.c     what an inode is (mount, ino, kernel file handle) and how a descriptor of it is obtained
- *   fdcache.c  the bounded cache of directory descriptors, one per thread
+ *   node.c     what an inode is (mount, ino, kernel file handle) and how a descriptor of it is
+ *              obtained
+ *   fdcache.c  the bounded cache of descriptors, one per thread
  *   fh.c       file handles the guest holds (open files and directories)
  *   cred.c     whose rights a system call runs with
  *   ring.c     io_uring and the worker for calls it does not offer
@@ -27,7 +28,7 @@
 #define LOCAL_SCRATCH 65536 /* XATTR_SIZE_MAX, the largest thing copied through it */
 #define LOCAL_IOV_MAX 1024 /* the kernel's limit for one call */
 #define LOCAL_FDCACHE_WAYS 4
-#define LOCAL_FDCACHE_SETS_MAX 64
+#define LOCAL_FDCACHE_SETS_MAX 256
 #define LOCAL_DIRS_MAX 8192 /* open directories: each may hold LOCAL_DIRBUF bytes */
 #define LOCAL_DIRBUF 16384
 #define LOCAL_SLOW_TRUNCATE (64u << 20) /* bytes; cutting off more than this goes to the worker */
@@ -53,7 +54,7 @@ _Static_assert(sizeof(struct lnode) < 200, "a guest may make us hold millions of
 
 struct lmount {
 	int id; /* kernel's mount id */
-	int fd; /* opened for reading, as open_by_handle_at() wants; -1: its nodes keep descriptors */
+	int fd; /* open for reading, as open_by_handle_at() wants; -1: its nodes keep theirs */
 };
 
 /* An open file or directory of the guest. */
@@ -65,6 +66,8 @@ struct lfh {
 	int fd;
 	struct ldir *dir; /* NULL: a file */
 	bool sync; /* O_SYNC or O_DSYNC: every write waits for the disk */
+	/* Reads without waiting: any thread finds out, all find the same. */
+	enum { LFH_NOWAIT_UNKNOWN, LFH_NOWAIT_YES, LFH_NOWAIT_NO } nowait;
 };
 
 #define LFH_CHUNK_SHIFT 8
@@ -103,9 +106,13 @@ struct lfdcache {
 		uint64_t nodeid; /* 0: empty */
 		uint64_t used; /* local_thread.op_seq of the last use */
 		int fd;
+		bool is_file; /* not to be kept for long */
 	} *slots;
 	unsigned int nr_sets; /* power of two */
+	unsigned int nr_files;
 	uint32_t seen_reclaim;
+	uint64_t swept_seq; /* op_seq and time of the last fdcache_sweep() */
+	uint64_t swept_ms;
 };
 
 /* The worker of one I/O thread: runs what blocks and has no io_uring operation. */
@@ -129,7 +136,9 @@ struct local_thread {
 	unsigned int inflight; /* in the ring, or queued */
 	unsigned int working; /* given to the worker */
 	int kill_personality; /* root without CAP_FSETID, for writes that clear setuid; 0: none */
-	unsigned int slow_writes; /* that many more go through the ring; see rw.c */
+	unsigned int round_reads; /* READs since poll(); this and the next two: see rw.c */
+	bool batch; /* the last round brought several */
+	unsigned int slow_run; /* that many more transfers avoid waiting in place */
 	uint64_t op_seq;
 	struct lfdcache cache;
 	struct lworker worker;
@@ -173,8 +182,8 @@ static inline struct lreq *local_lreq(const struct fs_req *req)
 /* -errno, where "out of descriptors" is the table's fault, not the guest process's. */
 int local_errno(void);
 /*
- * After a failed call that makes a descriptor: true to try once more (EINTR, or descriptors ran out and
- * caches were emptied). tries starts at 0.
+ * After a failed call that makes a descriptor: true to try once more (EINTR, or descriptors ran out
+ * and caches were emptied). tries starts at 0.
  */
 bool local_again(struct local_thread *t, int *tries);
 
@@ -184,9 +193,14 @@ void fdcache_fini(struct lfdcache *cache);
 /* -1: not there. The descriptor stays valid until the operation ends. */
 int fdcache_get(struct local_thread *t, uint64_t nodeid);
 /* Consumes fd; false (fd not consumed) when every way is in use by this operation. */
-bool fdcache_put(struct local_thread *t, uint64_t nodeid, int fd);
+bool fdcache_put(struct local_thread *t, uint64_t nodeid, int fd, bool is_file);
+void fdcache_evict(struct local_thread *t, uint64_t nodeid);
 /* Closes all that the current operation does not use. */
 void fdcache_drop(struct local_thread *t);
+/* Closes files not used since the sweep before last; cheap when it is not time yet. */
+void fdcache_sweep(struct local_thread *t);
+/* When the next sweep is due; -1: nothing to sweep. */
+int fdcache_timeout_ms(const struct local_thread *t);
 
 /* node.c */
 extern const struct nodetab_ops local_node_ops;
@@ -205,14 +219,13 @@ int local_open_name(struct local_thread *t, int dirfd, const char *name, int fla
 /* Finds or makes the node of fd (O_PATH or not), pinned, and fills entry without validity. */
 int local_node_of_fd(struct local_thread *t, const struct lnode *parent, int fd,
 		     struct fuse_entry_out *entry, struct lnode **ret_node);
-/* Looks name up below parent; as above. keep: a directory's descriptor goes to the cache. */
+/* Looks name (checked: one component) up below parent; as above. */
 int local_node_of_name(struct local_thread *t, const struct lnode *parent, int dirfd,
-		       const char *name, bool keep, struct fuse_entry_out *entry,
-		       struct lnode **ret_node);
+		       const char *name, struct fuse_entry_out *entry, struct lnode **ret_node);
 /* Fills *req's entry reply's validity, grants the guest its reference, unpins, completes. */
 void local_entry_done(struct fs_req *req, struct lnode *ln);
 void local_attr_from_statx(struct fuse_attr *attr, const struct statx *stx);
-#define LOCAL_STATX_MASK (STATX_BASIC_STATS)
+#define LOCAL_STATX_MASK (STATX_BASIC_STATS | STATX_MNT_ID)
 /* Path of a descriptor for calls that only take paths. buf: LOCAL_PROC_LEN. */
 #define LOCAL_PROC_LEN 32
 const char *local_proc_path(char *buf, int fd);
@@ -222,12 +235,18 @@ int local_check_name(const char *name);
 /* fh.c: any thread */
 int lfh_table_init(struct lfh_table *tab, uint32_t max);
 void lfh_table_fini(struct lfh_table *tab);
-/* dir: NULL for a file. Consumes fd and dir on success. 0 or -ENFILE, -ENOMEM. */
-int lfh_open(struct lfh_table *tab, int fd, struct ldir *dir, uint64_t *ret_fh);
+/*
+ * dir: NULL for a file, opened with these flags. Consumes fd and dir on success. 0 or -ENFILE,
+ * -ENOMEM.
+ */
+int lfh_open(struct lfh_table *tab, int fd, uint32_t flags, struct ldir *dir, uint64_t *ret_fh);
 /* NULL: unknown, stale or of the other kind (-EBADF). */
 struct lfh *lfh_get(struct lfh_table *tab, uint64_t fh, bool is_dir);
 void lfh_put(struct lfh_table *tab, struct lfh *f);
-/* The guest's reference goes; the descriptor closes when the last user is done. false: no such handle. */
+/*
+ * The guest's reference goes; the descriptor closes when the last user is done. false: no such
+ * handle.
+ */
 bool lfh_close(struct lfh_table *tab, uint64_t fh, bool is_dir);
 void lfh_close_all(struct lfh_table *tab);
 
@@ -250,18 +269,20 @@ int cred_root_kill(void);
 int local_ring_init(struct local_thread *t);
 void local_ring_fini(struct local_thread *t);
 /*
- * A new entry for the call on fd, otherwise zero; never NULL: submits when the queue is full. complete(req,
- * result) runs once, on this thread, later.
+ * A new entry for the call on fd, otherwise zero; never NULL: submits when the queue is full.
+ * complete(req, result) runs once, on this thread, later.
  */
 struct io_uring_sqe *local_ring_prep(struct local_thread *t, struct fs_req *req,
 				     void (*complete)(struct fs_req *req, int res),
 				     uint8_t opcode, int fd);
 int local_ring_poll(struct local_thread *t);
+/* rw.c: a round of the thread ends. */
+void local_rw_round(struct local_thread *t);
 int local_worker_init(struct local_thread *t);
 void local_worker_fini(struct local_thread *t);
 /*
- * work(req) on the worker, then worked(req, its result) here. work touches no per-thread state. Without a
- * worker thread (none could be started) it runs in place.
+ * work(req) on the worker, then worked(req, its result) here. work touches no per-thread state.
+ * Without a worker thread (none could be started) it runs in place.
  */
 void local_work(struct local_thread *t, struct fs_req *req, int (*work)(struct fs_req *),
 		void (*worked)(struct fs_req *, int err));

@@ -48,7 +48,7 @@ void local_op_lookup(struct fs_req *req)
 	if (!err)
 		err = local_node_fd(t, parent, &dir);
 	if (!err) {
-		err = local_node_of_name(t, parent, dir.fd, req->name[0], true, req->entry, &child);
+		err = local_node_of_name(t, parent, dir.fd, req->name[0], req->entry, &child);
 		local_fd_put(&dir);
 	}
 	local_node_put(req, parent);
@@ -60,15 +60,21 @@ void local_op_lookup(struct fs_req *req)
 		fs_req_done(req, err);
 }
 
+static void forget_one(struct local_thread *t, uint64_t nodeid, uint64_t nlookup)
+{
+	fdcache_evict(t, nodeid);
+	nodetab_forget(t->lfs->nodes, nodeid, nlookup);
+}
+
 void local_op_forget(struct fs_req *req)
 {
-	nodetab_forget(local_thread_of(req)->lfs->nodes, req->in->nodeid, req->forget->nlookup);
+	forget_one(local_thread_of(req), req->in->nodeid, req->forget->nlookup);
 	fs_req_done(req, 0);
 }
 
 void local_op_batch_forget(struct fs_req *req)
 {
-	struct nodetab *nodes = local_thread_of(req)->lfs->nodes;
+	struct local_thread *t = local_thread_of(req);
 	struct fuse_forget_one one[FORGET_BATCH];
 	uint64_t left = req->batch_forget->count;
 	size_t i, n, off = 0;
@@ -77,7 +83,7 @@ void local_op_batch_forget(struct fs_req *req)
 		n = min(left, (uint64_t)FORGET_BATCH);
 		n = fs_req_get(req, off, one, n * sizeof(one[0])) / sizeof(one[0]);
 		for (i = 0; i < n; i++)
-			nodetab_forget(nodes, one[i].nodeid, one[i].nlookup);
+			forget_one(t, one[i].nodeid, one[i].nlookup);
 		off += n * sizeof(one[0]);
 		left -= n;
 	} while (n && left);

@@ -2,17 +2,21 @@
 /*
  * Theory of operation
  *
- * A node is (mount, ino, kernel file handle). No descriptor is kept: open_by_handle_at() makes one when an
- * operation needs it, O_PATH for everything by name or path, with the real flags for OPEN. The handle holds
- * the inode's generation on disk, so a number used again by the file system is -ESTALE, not another file.
- * Handles are made by us from inodes found below the directory and never leave the process: a guest cannot
- * forge one.
+ * A node is (mount, ino, kernel file handle). No descriptor is kept: open_by_handle_at() makes one
+ * when an operation needs it, O_PATH for everything by name or path, with the real flags for OPEN.
+ * The handle holds the inode's generation on disk, so a number used again by the file system is
+ * -ESTALE, not another file. Handles are made by us from inodes found below the directory and never
+ * leave the process: a guest cannot forge one.
  *
- * What has no handle (file systems without export support, handles too long, no CAP_DAC_READ_SEARCH) keeps
- * an O_PATH descriptor in its node instead, at most fd_nodes_max of them: -ENFILE beyond.
+ * What has no handle (file systems without export support, handles too long, no
+ * CAP_DAC_READ_SEARCH) keeps an O_PATH descriptor in its node instead, at most fd_nodes_max of
+ * them: -ENFILE beyond.
  *
- * Finding: open the name O_PATH | O_NOFOLLOW, then statx and name_to_handle_at of that descriptor. Asking by
- * name three times would be cheaper by a system call, and wrong when the name changes in between.
+ * Finding: handle and attributes are asked for by name, two system calls. They belong together if
+ * there is a node with that handle and that ino; otherwise the handle is asked for once more, and
+ * if it is another now (the name was replaced in between), or there are no handles, the name is
+ * opened O_PATH | O_NOFOLLOW and everything asked of the descriptor. All of this looks at one
+ * component and follows nothing.
  */
 #include <errno.h>
 #include <linux/openat2.h>
@@ -189,18 +193,27 @@ static uint16_t mount_add(struct local_fs *lfs, int id, int fd, const struct lke
 
 /* From descriptor to key */
 
-static void key_take_handle(struct lkey *key, int fd)
+/* Handle of name below fd, or of fd itself with AT_EMPTY_PATH. False: there is none that fits. */
+static bool key_take_handle(struct lkey *key, int fd, const char *name, int flags)
 {
 	union lhandle h;
 	int mount_id;
 
 	key->handle_len = 0;
 	h.head.handle_bytes = LOCAL_HANDLE_MAX;
-	if (name_to_handle_at(fd, "", &h.head, &mount_id, AT_EMPTY_PATH))
-		return;
+	if (name_to_handle_at(fd, name, &h.head, &mount_id, flags))
+		return false;
 	key->handle_len = (uint8_t)h.head.handle_bytes;
 	key->handle_type = h.head.handle_type;
 	memcpy(key->handle, h.head.f_handle, key->handle_len);
+	return true;
+}
+
+static void key_take_statx(struct lkey *key, const struct statx *stx)
+{
+	key->ino = stx->stx_ino;
+	key->dev = makedev(stx->stx_dev_major, stx->stx_dev_minor);
+	key->fmt = stx->stx_mode & S_IFMT;
 }
 
 /* Fills key and stx from from->fd. */
@@ -208,12 +221,10 @@ static int key_from_fd(struct local_fs *lfs, struct lkey_fd *from, struct statx 
 {
 	struct lkey *key = &from->key;
 
-	if (statx(from->fd, "", AT_EMPTY_PATH, LOCAL_STATX_MASK | STATX_MNT_ID, stx))
+	if (statx(from->fd, "", AT_EMPTY_PATH, LOCAL_STATX_MASK, stx))
 		return local_errno();
-	key->ino = stx->stx_ino;
-	key->dev = makedev(stx->stx_dev_major, stx->stx_dev_minor);
-	key->fmt = stx->stx_mode & S_IFMT;
-	key_take_handle(key, from->fd);
+	key_take_statx(key, stx);
+	key_take_handle(key, from->fd, "", AT_EMPTY_PATH);
 	key->mount = mount_find(lfs, (int)stx->stx_mnt_id);
 	if (key->mount == MOUNT_NONE)
 		key->mount = mount_add(lfs, (int)stx->stx_mnt_id, from->fd, key);
@@ -232,7 +243,9 @@ int local_node_open_root(struct local_fs *lfs, const char **ret_what)
 	err = key_from_fd(lfs, &from, &stx);
 	if (err)
 		return err;
-	/* Without a handle: the root keeps its descriptor, and mount 0 says whether others need to. */
+	/*
+	 * Without a handle: the root keeps its descriptor, and mount 0 says whether others need to.
+	 */
 	from.key.handle_len = 0;
 	*ret_what = "dup";
 	return nodetab_set_root(lfs->nodes, lkey_hash(&from.key), &from.key);
@@ -279,16 +292,14 @@ int local_node_fd(struct local_thread *t, struct lnode *ln, struct lfd *ret_fd)
 	ret_fd->fd = ln->fd;
 	if (ln->fd >= 0)
 		return 0;
-	if (ln->key.fmt == S_IFDIR) {
-		ret_fd->fd = fdcache_get(t, id);
-		if (ret_fd->fd >= 0)
-			return 0;
-	}
+	ret_fd->fd = fdcache_get(t, id);
+	if (ret_fd->fd >= 0)
+		return 0;
 	fd = node_by_handle(t, ln, O_PATH | O_NOFOLLOW);
 	if (fd < 0)
 		return fd;
 	ret_fd->fd = fd;
-	ret_fd->owned = ln->key.fmt != S_IFDIR || !fdcache_put(t, id, fd);
+	ret_fd->owned = !fdcache_put(t, id, fd, ln->key.fmt != S_IFDIR);
 	return 0;
 }
 
@@ -359,45 +370,94 @@ void local_attr_from_statx(struct fuse_attr *attr, const struct statx *stx)
 	attr->flags = 0;
 }
 
-int local_node_of_fd(struct local_thread *t, const struct lnode *parent, int fd,
-		     struct fuse_entry_out *entry, struct lnode **ret_node)
+static void entry_fill(const struct local_thread *t, const struct lnode *parent, struct lnode *ln,
+		       const struct statx *stx, struct fuse_entry_out *entry)
 {
-	struct local_fs *lfs = t->lfs;
-	struct lkey_fd from = { .fd = fd };
-	struct statx stx;
+	entry->nodeid = nodetab_id(&ln->node);
+	entry->generation = 0; /* part of the node id */
+	local_attr_from_statx(&entry->attr, stx);
+	if (ln->key.mount != parent->key.mount && ln->key.fmt == S_IFDIR &&
+	    (t->lfs->fs.session_flags & FUSE_SUBMOUNTS))
+		entry->attr.flags |= FUSE_ATTR_SUBMOUNT;
+}
+
+/* Finds or makes the node of a key. */
+static int node_intern(struct local_thread *t, const struct lkey_fd *from, struct lnode **ret_node)
+{
 	struct node *node;
 	int err, tries = 0;
 
-	err = key_from_fd(lfs, &from, &stx);
-	if (err)
-		return err;
 	do {
-		err = nodetab_intern(lfs->nodes, lkey_hash(&from.key), &from.key, &node);
+		err = nodetab_intern(t->lfs->nodes, lkey_hash(&from->key), &from->key, &node);
 		errno = -err;
 	} while (err == -ENFILE && local_again(t, &tries));
-	if (err)
-		return err;
-	*ret_node = container_of(node, struct lnode, node);
-	entry->nodeid = nodetab_id(node);
-	entry->generation = 0; /* part of the node id */
-	local_attr_from_statx(&entry->attr, &stx);
-	if (from.key.mount != parent->key.mount && from.key.fmt == S_IFDIR &&
-	    (lfs->fs.session_flags & FUSE_SUBMOUNTS))
-		entry->attr.flags |= FUSE_ATTR_SUBMOUNT;
+	if (!err)
+		*ret_node = container_of(node, struct lnode, node);
+	return err;
+}
+
+int local_node_of_fd(struct local_thread *t, const struct lnode *parent, int fd,
+		     struct fuse_entry_out *entry, struct lnode **ret_node)
+{
+	struct lkey_fd from = { .fd = fd };
+	struct statx stx;
+	int err;
+
+	err = key_from_fd(t->lfs, &from, &stx);
+	if (!err)
+		err = node_intern(t, &from, ret_node);
+	if (!err)
+		entry_fill(t, parent, *ret_node, &stx, entry);
+	return err;
+}
+
+/* Without opening anything. 0, -errno, or -EAGAIN: not this way. */
+static int node_of_name_fast(struct local_thread *t, const struct lnode *parent, int dirfd,
+			     const char *name, struct fuse_entry_out *entry,
+			     struct lnode **ret_node)
+{
+	struct lkey_fd from = { .fd = -1 };
+	struct lkey again;
+	struct statx stx;
+	struct node *node;
+	int err;
+
+	if (!key_take_handle(&from.key, dirfd, name, 0))
+		return errno == ENOENT || errno == ENOTDIR ? -errno : -EAGAIN;
+	if (statx(dirfd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, LOCAL_STATX_MASK, &stx))
+		return local_errno();
+	key_take_statx(&from.key, &stx);
+	from.key.mount = mount_find(t->lfs, (int)stx.stx_mnt_id);
+	if (from.key.mount == MOUNT_NONE || t->lfs->mounts[from.key.mount].fd < 0)
+		return -EAGAIN;
+	node = nodetab_find(t->lfs->nodes, lkey_hash(&from.key), &from.key);
+	if (node) {
+		*ret_node = container_of(node, struct lnode, node);
+	} else {
+		if (!key_take_handle(&again, dirfd, name, 0) ||
+		    again.handle_len != from.key.handle_len ||
+		    memcmp(again.handle, from.key.handle, again.handle_len))
+			return -EAGAIN;
+		err = node_intern(t, &from, ret_node);
+		if (err)
+			return err;
+	}
+	entry_fill(t, parent, *ret_node, &stx, entry);
 	return 0;
 }
 
 int local_node_of_name(struct local_thread *t, const struct lnode *parent, int dirfd,
-		       const char *name, bool keep, struct fuse_entry_out *entry,
-		       struct lnode **ret_node)
+		       const char *name, struct fuse_entry_out *entry, struct lnode **ret_node)
 {
-	int err, fd = local_open_name(t, dirfd, name, O_PATH, 0);
+	int fd, err;
 
+	err = node_of_name_fast(t, parent, dirfd, name, entry, ret_node);
+	if (err != -EAGAIN)
+		return err;
+	fd = local_open_name(t, dirfd, name, O_PATH, 0);
 	if (fd < 0)
 		return fd;
 	err = local_node_of_fd(t, parent, fd, entry, ret_node);
-	if (err || !keep || (*ret_node)->key.fmt != S_IFDIR || (*ret_node)->fd >= 0 ||
-	    !fdcache_put(t, entry->nodeid, fd))
-		close(fd);
+	close(fd);
 	return err;
 }

@@ -2,14 +2,16 @@
 /*
  * Theory of operation
  *
- * One ring per I/O thread. Operations put entries into the submission queue; poll() hands a whole round's
- * worth to the kernel with one system call and finishes what has completed. While the thread sleeps, the
- * ring's descriptor wakes it. The ring is created by the thread that uses it (SINGLE_ISSUER) and completions
- * wait for that thread to enter the kernel anyway (COOP_TASKRUN): no interrupts between processors.
+ * One ring per I/O thread. Operations put entries into the submission queue; poll() hands a whole
+ * round's worth to the kernel with one system call and finishes what has completed. While the
+ * thread sleeps, the ring's descriptor wakes it. The ring is created by the thread that uses it
+ * (SINGLE_ISSUER) and completions wait for that thread to enter the kernel anyway (COOP_TASKRUN):
+ * no interrupts between processors.
  *
- * The worker is for calls that block and have no io_uring operation (syncfs, copy_file_range, cutting off a
- * large file): one thread per I/O thread, started when first needed. Results come back over a lock-free stack
- * and an eventfd. Requests it holds wait for each other, all others go on.
+ * The worker is for calls that block and have no io_uring operation (syncfs, copy_file_range,
+ * cutting off a large file): one thread per I/O thread, started when first needed. Results come
+ * back over a lock-free stack and an eventfd. Requests it holds wait for each other, all others go
+ * on.
  */
 #include <errno.h>
 #include <string.h>
@@ -81,7 +83,9 @@ void local_ring_fini(struct local_thread *t)
 	io_uring_queue_exit(&t->ring);
 }
 
-/* What the kernel did not take (it is out of memory for a moment) stays queued for the next round. */
+/*
+ * What the kernel did not take (it is out of memory for a moment) stays queued for the next round.
+ */
 static void ring_submit(struct local_thread *t)
 {
 	int n;
@@ -158,7 +162,9 @@ static void worker_finish(struct lworker *w, struct lreq *job)
 	struct lreq *head = __atomic_load_n(&w->done, __ATOMIC_RELAXED);
 	uint64_t one = 1;
 
-	/* The job belongs to the I/O thread as soon as it is in the stack: do not touch it after. */
+	/*
+	 * The job belongs to the I/O thread as soon as it is in the stack: do not touch it after.
+	 */
 	do {
 		job->next = head;
 		/* Release pairs with the acquire in local_worker_reap(). */

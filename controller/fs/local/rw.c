@@ -2,26 +2,31 @@
 /*
  * Theory of operation
  *
- * The guest's segments are the buffers: nothing is copied here. What is in the page cache is cheapest in
- * place, what has to wait belongs in the ring. Which is which is not known before:
+ * The guest's segments are the buffers: nothing is copied here. Two ways lead to the file, a system
+ * call in place or an entry in the ring that poll() hands over together with others:
  *
- *   READ   is tried with RWF_NOWAIT; what that refuses goes to the ring.
- *   WRITE  has no such question on file systems whose buffered writes refuse NOWAIT (the ring hands those
- *          to a kernel thread each, many times the cost). It runs in place; if one took longer than
- *          WRITE_SLOW_NS (dirty limit, a page to be read first) the next WRITE_SLOW_RUN go through the
- *          ring. Files opened O_SYNC always do.
+ *   READ   one alone is tried in place with RWF_NOWAIT and goes to the ring if it would wait. When
+ *          the last round of the thread brought several, they go to the ring at once: one system
+ *          call for all. Where the file system does not know NOWAIT, the ring would hand each to a
+ *          kernel thread; reads then run in place like writes.
+ *   WRITE  buffered writes are handed to kernel threads by the ring on most file systems, at more
+ *          than twice the cost of a write in place. They run in place; if one took longer than
+ *          SLOW_NS (dirty limit, a page to be read first) the next SLOW_RUN go through the ring.
+ *          Files opened O_SYNC always do.
  *
- * The measurements behind this are in fs_local.md. A count shorter than asked is not taken for the end of
- * the file: Linux guests would fill the rest with zeros.
+ * The measurements behind this are in fs_local.md. A count shorter than asked is not taken for the
+ * end of the file: Linux guests would fill the rest with zeros.
  */
 #include <errno.h>
 #include <sys/uio.h>
 
+#include "base/atomics.h"
 #include "base/clock.h"
 #include "local.h"
 
-#define WRITE_SLOW_NS 500000
-#define WRITE_SLOW_RUN 256
+#define SLOW_NS 500000
+#define SLOW_RUN 256
+#define BATCH_MIN 2
 
 static size_t iov_len(const struct iovec *iov, int cnt)
 {
@@ -92,8 +97,9 @@ static void rw_ring_done(struct fs_req *req, int res)
 }
 
 /*
- * The segments that hold exactly want bytes, in memory that outlives this call; 0 if there is none for
- * them (a count beyond the kernel's limit, or many segments with room to spare: not from Linux).
+ * The segments that hold exactly want bytes, in memory that outlives this call; 0 if there is none
+ * for them (a count beyond the kernel's limit, or many segments with room to spare: not from
+ * Linux).
  */
 static int rw_segments(struct fs_req *req, size_t want, const struct iovec **ret_iov)
 {
@@ -124,6 +130,44 @@ static struct io_uring_sqe *rw_to_ring(struct fs_req *req, struct lfh *f, const 
 	return sqe;
 }
 
+/* In place and waiting; remembers when that was slow. */
+static void rw_here(struct fs_req *req, struct lfh *f, size_t want)
+{
+	struct local_thread *t = local_thread_of(req);
+	uint64_t start = clock_ns();
+	ssize_t n = rw_rest(req, f->fd, 0, want);
+
+	if (clock_ns() - start > SLOW_NS)
+		t->slow_run = SLOW_RUN;
+	rw_done(req, f, n);
+}
+
+void local_rw_round(struct local_thread *t)
+{
+	if (!t->round_reads)
+		return;
+	t->batch = t->round_reads >= BATCH_MIN;
+	t->round_reads = 0;
+}
+
+/* Is this one of several? The first of a file always runs in place: it tells about NOWAIT. */
+static bool read_is_batch(struct local_thread *t, struct lfh *f)
+{
+	t->round_reads++;
+	return (t->batch || t->round_reads >= BATCH_MIN) && READ_ONCE(f->nowait) == LFH_NOWAIT_YES;
+}
+
+/* -EAGAIN: it would wait, or only a part is there; the ring is to find out, from the start. */
+static ssize_t read_nowait(struct fs_req *req, struct lfh *f, const struct iovec *iov, int cnt,
+			   size_t want)
+{
+	ssize_t n = rw_call(req, f->fd, iov, cnt, req->read->offset, RWF_NOWAIT);
+
+	if (READ_ONCE(f->nowait) == LFH_NOWAIT_UNKNOWN)
+		WRITE_ONCE(f->nowait, n == -EOPNOTSUPP ? LFH_NOWAIT_NO : LFH_NOWAIT_YES);
+	return n > 0 && (size_t)n < want ? -EAGAIN : n;
+}
+
 void local_op_read(struct fs_req *req)
 {
 	struct local_thread *t = local_thread_of(req);
@@ -131,6 +175,7 @@ void local_op_read(struct fs_req *req)
 	size_t want = min((size_t)req->read->size, req->room_len);
 	const struct iovec *iov;
 	ssize_t n = -EAGAIN;
+	bool batch;
 	int cnt;
 
 	if (!f) {
@@ -139,29 +184,17 @@ void local_op_read(struct fs_req *req)
 	}
 	local_lreq(req)->want = want;
 	cnt = want ? rw_segments(req, want, &iov) : 0;
-	if (cnt)
-		n = rw_call(req, f->fd, iov, cnt, req->read->offset, RWF_NOWAIT);
-	else
-		n = rw_rest(req, f->fd, 0, want);
-	/* A part: the rest is not cached, or there is none. The ring finds out, from the start. */
-	if (cnt && (n == -EAGAIN || n == -EOPNOTSUPP || (n > 0 && (size_t)n < want)))
+	batch = cnt && read_is_batch(t, f);
+	if (cnt && !batch && READ_ONCE(f->nowait) != LFH_NOWAIT_NO)
+		n = read_nowait(req, f, iov, cnt, want);
+	if (!cnt || (READ_ONCE(f->nowait) == LFH_NOWAIT_NO && !t->slow_run)) {
+		rw_here(req, f, want);
+	} else if (batch || n == -EAGAIN) {
+		t->slow_run -= t->slow_run && READ_ONCE(f->nowait) == LFH_NOWAIT_NO;
 		rw_to_ring(req, f, iov, cnt);
-	else
+	} else {
 		rw_done(req, f, n);
-}
-
-/* In place; remembers when that was slow. */
-static void write_here(struct fs_req *req, struct lfh *f, size_t want, bool kill)
-{
-	struct local_thread *t = local_thread_of(req);
-	uint64_t start = clock_ns();
-	ssize_t n = kill ? cred_root_kill() : 0;
-
-	if (!n)
-		n = rw_rest(req, f->fd, 0, want);
-	if (clock_ns() - start > WRITE_SLOW_NS)
-		t->slow_writes = WRITE_SLOW_RUN;
-	rw_done(req, f, n);
+	}
 }
 
 void local_op_write(struct fs_req *req)
@@ -170,28 +203,30 @@ void local_op_write(struct fs_req *req)
 	bool kill = req->write->write_flags & FUSE_WRITE_KILL_SUIDGID;
 	struct lfh *f = lfh_get(&t->lfs->fhs, req->write->fh, false);
 	size_t want = min((size_t)req->write->size, req->data_len);
-	bool ring;
-	const struct iovec *iov;
 	struct io_uring_sqe *sqe;
-	int cnt = 0;
+	const struct iovec *iov;
+	int err = 0, cnt = 0;
 
 	if (!f) {
 		fs_req_done(req, -EBADF);
 		return;
 	}
 	local_lreq(req)->want = want;
-	ring = (f->sync || t->slow_writes) && (!kill || t->kill_personality);
-	if (t->slow_writes)
-		t->slow_writes--;
-	if (ring && want)
+	if ((f->sync || t->slow_run) && want && (!kill || t->kill_personality))
 		cnt = rw_segments(req, want, &iov);
-	if (!kill)
-		cred_root();
-	if (!cnt) {
-		write_here(req, f, want, kill);
+	t->slow_run -= t->slow_run > 0;
+	if (cnt) {
+		sqe = rw_to_ring(req, f, iov, cnt);
+		if (kill)
+			sqe->personality = (uint16_t)t->kill_personality;
 		return;
 	}
-	sqe = rw_to_ring(req, f, iov, cnt);
 	if (kill)
-		sqe->personality = (uint16_t)t->kill_personality;
+		err = cred_root_kill();
+	else
+		cred_root();
+	if (err)
+		rw_done(req, f, err);
+	else
+		rw_here(req, f, want);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Extended attributes. The system calls take paths or open files; /proc/self/fd/N of an O_PATH descriptor
- * leads to the inode itself, also of a symbolic link, and opens nothing. As root: the guest's kernel has
- * checked the caller.
+ * Extended attributes. The system calls take paths or open files; /proc/self/fd/N of an O_PATH
+ * descriptor leads to the inode itself, also of a symbolic link, and opens nothing. As root: the
+ * guest's kernel has checked the caller.
  */
 #include <errno.h>
 #include <string.h>
@@ -13,7 +13,8 @@
 /* ACLs are not served (no FUSE_POSIX_ACL): the guest must not see half of them. */
 static bool xattr_hidden(const char *name)
 {
-	return !strcmp(name, "system.posix_acl_access") || !strcmp(name, "system.posix_acl_default");
+	return !strcmp(name, "system.posix_acl_access") ||
+	       !strcmp(name, "system.posix_acl_default");
 }
 
 /* Runs call(req, path of the node) and completes. */

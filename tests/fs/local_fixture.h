@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A local back end on a private directory, for the tests of it. */
+#ifndef TESTS_FS_LOCAL_FIXTURE_H
+#define TESTS_FS_LOCAL_FIXTURE_H
+
+#include "fs/types.h"
+#include "fsdrive.h"
+
+#define ROOT 1
+
+extern struct drive d;
+extern char dir[256];
+
+/* Group fixtures of cmocka. TEST_LOCAL_BASE: where to make the directory, /tmp otherwise. */
+int local_setup(void **state);
+int local_teardown(void **state);
+/* Path of a name in the directory; good until the call after next. */
+const char *in_dir(const char *name);
+/* A new file, closed; its node, of which the guest has one reference. */
+uint64_t make_file(const char *name, uint32_t mode);
+int open_fds(void);
+
+#endif

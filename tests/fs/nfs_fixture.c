@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "nfs_fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct call shared;
+
+int nfs_try(const char *server, const char *export_path, const char *options, char *err)
+{
+	struct fs_config cfg = { .type = "nfs", .server = server, .export_path = export_path,
+				 .options = options };
+	struct fs *fs;
+	int rc;
+
+	err[0] = '\0';
+	rc = fs_nfs.open(&cfg, &fs, err);
+	if (!rc)
+		fs_nfs.close(fs);
+	return rc;
+}
+
+void nfs_drive(struct drive *d, const char *export_path, const char *options)
+{
+	struct fs_config cfg = { .type = "nfs", .server = "127.0.0.1",
+				 .export_path = export_path, .options = options };
+	char err[FS_ERR_LEN] = "";
+	struct fs *fs;
+
+	if (fs_nfs.req_ctx_size > sizeof(shared.ctx) || fs_nfs.open(&cfg, &fs, err)) {
+		fprintf(stderr, "nfs_fixture: %s\n", err);
+		abort();
+	}
+	fs->cache.entry_ns = fs->cache.attr_ns = 1000000000u;
+	drive_attach(d, fs, 0);
+}
+
+static int run_entry(struct fuse_entry_out *e)
+{
+	int err = call_run(&shared);
+
+	if (e)
+		*e = shared.out.entry;
+	return err;
+}
+
+int t_simple(struct drive *d, uint32_t opcode, uint64_t node, const char *name,
+	       struct fuse_entry_out *e)
+{
+	call_init(&shared, d, opcode, node);
+	shared.req.name[0] = name;
+	return run_entry(e);
+}
+
+int t_mknod(struct drive *d, const char *name, uint32_t mode, uint32_t rdev,
+	      struct fuse_entry_out *e)
+{
+	call_init(&shared, d, FUSE_MKNOD, ROOT);
+	shared.req.name[0] = name;
+	shared.arg.mknod.mode = mode;
+	shared.arg.mknod.rdev = rdev;
+	return run_entry(e);
+}
+
+int t_symlink(struct drive *d, const char *name, const char *target, struct fuse_entry_out *e)
+{
+	call_init(&shared, d, FUSE_SYMLINK, ROOT);
+	shared.req.name[0] = name;
+	shared.req.name[1] = target;
+	return run_entry(e);
+}
+
+int t_link(struct drive *d, uint64_t file, uint64_t dir, const char *name,
+	     struct fuse_entry_out *e)
+{
+	call_init(&shared, d, FUSE_LINK, dir);
+	shared.req.name[0] = name;
+	shared.arg.link.oldnodeid = file;
+	return run_entry(e);
+}
+
+int t_access(struct drive *d, uint64_t node, uint32_t mask)
+{
+	call_init(&shared, d, FUSE_ACCESS, node);
+	shared.arg.access.mask = mask;
+	return call_run(&shared);
+}
+
+int t_handle_op(struct drive *d, uint32_t opcode, uint64_t fh)
+{
+	call_init(&shared, d, opcode, ROOT);
+	if (opcode == FUSE_FLUSH)
+		shared.arg.flush.fh = fh;
+	else
+		shared.arg.fsync.fh = fh;
+	return call_run(&shared);
+}
+
+int t_readlink(struct drive *d, uint64_t node, char *buf, size_t room)
+{
+	int err;
+
+	call_init(&shared, d, FUSE_READLINK, node);
+	call_room(&shared, room);
+	err = call_run(&shared);
+	if (err)
+		return err;
+	memcpy(buf, shared.buf, shared.req.out_len);
+	buf[shared.req.out_len] = '\0';
+	return (int)shared.req.out_len;
+}
+
+int t_readdir(struct drive *d, bool plus, uint64_t fh, uint64_t off, void *buf, size_t size)
+{
+	int err;
+
+	call_init(&shared, d, plus ? FUSE_READDIRPLUS : FUSE_READDIR, ROOT);
+	shared.arg.read = (struct fuse_read_in){ .fh = fh, .offset = off, .size = (uint32_t)size };
+	call_room(&shared, size);
+	shared.room.iov_base = buf;
+	err = call_run(&shared);
+	return err ? err : (int)shared.req.out_len;
+}
