@@ -1,56 +1,125 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Theory of Operation
+ *
+ * The command leads a process group of its own, so that captive_stop() reaches all it started. When we
+ * have the terminal the group gets it for as long as it runs: it may read from it, and Ctrl-C interrupts the
+ * command, whose end is ours.
+ */
 #include "captive.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "doca_log.h"
 
 DOCA_LOG_REGISTER(VIRTIOFS::CAPTIVE);
 
-int captive_prepare(struct captive *c, struct conf *conf)
+/* For the command to clean up after SIGTERM. */
+#define STOP_NS 2000000000ull
+
+static int make_dir(struct captive *c)
 {
 	char dir[] = "/tmp/doca_virtiofs.XXXXXX";
 
-	if (!conf->run || conf->device[0].socket)
+	if (c->dir)
 		return 0;
 	if (!mkdtemp(dir)) {
-		DOCA_LOG_ERR("no directory for the socket: %s", strerror(errno));
+		DOCA_LOG_ERR("no directory %s for the socket: %s", dir, strerror(errno));
 		return -errno;
 	}
 	c->dir = strdup(dir);
-	if (!c->dir || asprintf(&conf->device[0].socket, "%s/sock", dir) < 0) {
-		conf->device[0].socket = NULL;
-		return -ENOMEM;
+	if (c->dir)
+		return 0;
+	rmdir(dir);
+	return -ENOMEM;
+}
+
+int captive_prepare(struct captive *c, struct conf *conf)
+{
+	for (unsigned int i = 0; conf->run && i < conf->nr_devices; i++) {
+		struct conf_device *d = &conf->device[i];
+		int rc = d->socket ? 0 : make_dir(c);
+
+		if (!rc && !d->socket && asprintf(&d->socket, "%s/sock%u", c->dir, i) < 0) {
+			d->socket = NULL;
+			rc = -ENOMEM;
+		}
+		if (rc)
+			return rc;
 	}
 	return 0;
 }
 
-int captive_start(struct captive *c, const char *command, const char *socket)
+static int set_environment(const struct conf *conf)
 {
-	pid_t pid = fork();
+	int rc = setenv("SOCKET", conf->device[0].socket, 1);
+
+	for (unsigned int i = 0; !rc && i < conf->nr_devices; i++) {
+		char name[sizeof("SOCKET_") + 10];
+
+		snprintf(name, sizeof(name), "SOCKET_%u", i);
+		rc = setenv(name, conf->device[i].socket, 1);
+	}
+	return rc;
+}
+
+/* Moves the terminal on standard input to a group; also from the background, where SIGTTOU would stop us. */
+static void give_terminal(pid_t group)
+{
+	sigset_t ttou, old;
+
+	sigemptyset(&ttou);
+	sigaddset(&ttou, SIGTTOU);
+	pthread_sigmask(SIG_BLOCK, &ttou, &old);
+	tcsetpgrp(STDIN_FILENO, group);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+static void run_command(const struct conf *conf, bool terminal)
+{
 	sigset_t none;
 
-	if (pid < 0) {
-		DOCA_LOG_ERR("cannot run '%s': %s", command, strerror(errno));
-		return -errno;
-	}
-	if (pid) {
-		c->pid = pid;
-		return 0;
-	}
 	setpgid(0, 0);
+	if (terminal)
+		give_terminal(getpid());
+	signal(SIGPIPE, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);
-	setenv("SOCKET", socket, 1);
-	execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+	if (!set_environment(conf))
+		execl("/bin/sh", "sh", "-c", conf->run, (char *)NULL);
 	_exit(127);
+}
+
+int captive_start(struct captive *c, const struct conf *conf)
+{
+	bool terminal = isatty(STDIN_FILENO) && tcgetpgrp(STDIN_FILENO) == getpgrp();
+	pid_t pid = fork();
+
+	if (pid < 0) {
+		DOCA_LOG_ERR("cannot run '%s': %s", conf->run, strerror(errno));
+		return -errno;
+	}
+	if (!pid)
+		run_command(conf, terminal);
+	setpgid(pid, pid); /* here as well: whichever process comes first */
+	c->pid = pid;
+	c->terminal_group = terminal ? getpgrp() : 0;
+	return 0;
+}
+
+static void ended(struct captive *c)
+{
+	c->pid = 0;
+	if (c->terminal_group)
+		give_terminal(c->terminal_group);
+	c->terminal_group = 0;
 }
 
 bool captive_ended(struct captive *c, int *ret_status)
@@ -59,24 +128,44 @@ bool captive_ended(struct captive *c, int *ret_status)
 
 	if (!c->pid || waitpid(c->pid, &status, WNOHANG) != c->pid)
 		return false;
-	c->pid = 0;
+	ended(c);
 	*ret_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 	return true;
 }
 
+/* SIGCHLD stays blocked in this thread, so that the wait for it cannot miss it. */
 void captive_stop(struct captive *c)
 {
+	const struct timespec look = { .tv_nsec = 50000000 };
+	const uint64_t deadline = clock_ns() + STOP_NS;
+	sigset_t chld;
+	int status;
+
 	if (!c->pid)
 		return;
+	sigemptyset(&chld);
+	sigaddset(&chld, SIGCHLD);
 	kill(-c->pid, SIGTERM);
+	kill(-c->pid, SIGCONT);
+	while (!captive_ended(c, &status) && clock_ns() < deadline)
+		sigtimedwait(&chld, NULL, &look);
+	if (!c->pid)
+		return;
+	kill(-c->pid, SIGKILL);
 	waitpid(c->pid, NULL, 0);
-	c->pid = 0;
+	ended(c);
+}
+
+void captive_kill(const struct captive *c)
+{
+	if (c->pid)
+		kill(-c->pid, SIGKILL);
 }
 
 void captive_cleanup(struct captive *c)
 {
-	if (c->dir)
-		rmdir(c->dir);
+	if (c->dir && rmdir(c->dir))
+		DOCA_LOG_WARN("%s cannot be removed: %s", c->dir, strerror(errno));
 	free(c->dir);
 	c->dir = NULL;
 }

@@ -3,24 +3,32 @@
 #ifndef CONTROLLER_CAPTIVE_H
 #define CONTROLLER_CAPTIVE_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
 #include "conf.h"
 
 struct captive {
-	pid_t pid; /* 0: not running; its own process group */
-	char *dir; /* temporary directory of the socket, ours to remove */
+	volatile sig_atomic_t pid; /* 0: not running; leads a process group of its own */
+	char *dir; /* temporary directory of sockets, ours to remove */
+	pid_t terminal_group; /* who has the terminal back when the command ended; 0: not taken */
 };
 
-/* Gives the first device a socket in a temporary directory if it has none. 0 or -errno, logged. */
+/* Gives devices without a socket one in a temporary directory. 0 or -errno, logged. */
 int captive_prepare(struct captive *c, struct conf *conf);
-/* Runs the command by sh -c with SOCKET in its environment. */
-int captive_start(struct captive *c, const char *command, const char *socket);
+/*
+ * Runs the command by sh -c, in the foreground of the terminal if we are, with SOCKET (the first device's)
+ * and SOCKET_0, SOCKET_1, ... in its environment.
+ */
+int captive_start(struct captive *c, const struct conf *conf);
 /* After SIGCHLD: has it ended? *ret_status is what a shell would report. */
 bool captive_ended(struct captive *c, int *ret_status);
-/* Ends it if it still runs. */
+/* Ends it, and what it started, if it still runs: first politely, soon by force. */
 void captive_stop(struct captive *c);
+/* The process is about to end: no waiting. Safe in a signal handler. */
+void captive_kill(const struct captive *c);
+/* After the devices are gone. */
 void captive_cleanup(struct captive *c);
 
 #endif

@@ -12,34 +12,52 @@
 #include "conf_internal.h"
 #include "doca_argp.h"
 #include "doca_log.h"
-#include "doca_types.h"
 #include "doca_devemu_vfs.h"
+#include "doca_types.h"
+#include "platform.h"
 
 DOCA_LOG_REGISTER(VIRTIOFS::CONF);
 
 #define NULL_NFS_ENV "DOCA_VIRTIOFS_USE_NULL_NFS_FSDEV"
 #define MAX_REQUEST_QUEUES 254
+#define MAX_QUEUE_SIZE 1024
 
-/* Options as given; zero or NULL where not. */
+struct opt_int {
+	bool given; /* zero is a value, and refused as one */
+	int value;
+};
+
+/* Options as given; NULL where not. */
 struct raw {
-#define FIELD_STRING char *
-#define FIELD_INT int
+#define FIELD_STRING const char *
+#define FIELD_INT struct opt_int
 #define FIELD_BOOLEAN bool
 #define OPTION(field, kind, short_name, long_name, arg, text) FIELD_##kind field;
 #include "conf_options.def"
 #undef OPTION
 };
 
-#define STORE_STRING(field) raw->field = strdup(value)
-#define STORE_INT(field) raw->field = *(int *)value
-#define STORE_BOOLEAN(field) raw->field = *(bool *)value
+static doca_error_t store_STRING(const char **field, void *value)
+{
+	return conf_set_text(field, value) ? DOCA_ERROR_NO_MEMORY : DOCA_SUCCESS;
+}
+
+static doca_error_t store_INT(struct opt_int *field, void *value)
+{
+	*field = (struct opt_int){ true, *(int *)value };
+	return DOCA_SUCCESS;
+}
+
+static doca_error_t store_BOOLEAN(bool *field, void *value)
+{
+	*field = *(bool *)value;
+	return DOCA_SUCCESS;
+}
+
 #define OPTION(field, kind, short_name, long_name, arg, text) \
 	static doca_error_t set_##field(void *value, void *config) \
 	{ \
-		struct raw *raw = config; \
-\
-		STORE_##kind(field); \
-		return DOCA_SUCCESS; \
+		return store_##kind(&((struct raw *)config)->field, value); \
 	}
 #include "conf_options.def"
 #undef OPTION
@@ -87,7 +105,7 @@ static int parse_options(struct raw *raw, int argc, char **argv)
 
 static void raw_free(struct raw *raw)
 {
-#define FREE_STRING(field) free(raw->field)
+#define FREE_STRING(field) free((char *)raw->field)
 #define FREE_INT(field)
 #define FREE_BOOLEAN(field)
 #define OPTION(field, kind, short_name, long_name, arg, text) FREE_##kind(field);
@@ -120,7 +138,7 @@ int conf_parse_core_mask(const char *text, int *cpu, int most)
 			if (!(digit >> bit & 1))
 				continue;
 			if (n == most)
-				return -EINVAL;
+				return -E2BIG;
 			cpu[n++] = (int)(i * 4) + bit;
 		}
 	}
@@ -141,25 +159,55 @@ int conf_parse_cache(const char *text, enum fs_cache_mode *ret_mode)
 	return -EINVAL;
 }
 
-int conf_check_device(const struct conf_device *d)
+/* A range from the command line or from JSON; the value is shown as it was given. */
+static int check_range(const struct conf_device *d, const char *what, int value, int least, int most)
+{
+	if (value >= least && value <= most)
+		return 0;
+	DOCA_LOG_ERR("%s: %s %d: use %d to %d", d->tag, what, value, least, most);
+	return -EINVAL;
+}
+
+static int check_device(const struct conf_device *d)
 {
 	size_t len = strlen(d->tag);
+	int rc;
 
 	if (!len || len >= DOCA_VFS_TAG_SIZE) {
 		DOCA_LOG_ERR("tag '%s' has %zu bytes: use 1 to %d", d->tag, len,
 			     DOCA_VFS_TAG_SIZE - 1);
 		return -EINVAL;
 	}
-	if (d->num_request_queues < 1 || d->num_request_queues > MAX_REQUEST_QUEUES) {
-		DOCA_LOG_ERR("%s: %u request queues: use 1 to %d", d->tag, d->num_request_queues,
-			     MAX_REQUEST_QUEUES);
+	rc = check_range(d, "number of request queues", d->num_request_queues, 1,
+			 MAX_REQUEST_QUEUES);
+	if (!rc)
+		rc = check_range(d, "queue size", d->queue_size, 1, MAX_QUEUE_SIZE);
+	if (rc)
+		return rc;
+	if (!is_pow2((uint64_t)d->queue_size)) {
+		DOCA_LOG_ERR("%s: queue size %d: use a power of two", d->tag, d->queue_size);
 		return -EINVAL;
 	}
-	if (!is_pow2(d->queue_size) || d->queue_size > 1024) {
-		DOCA_LOG_ERR("%s: queue size %u: use a power of two up to 1024", d->tag,
-			     d->queue_size);
+	if (d->socket && strlen(d->socket) >= PLATFORM_SOCKET_LEN) {
+		DOCA_LOG_ERR("%s: socket %s: a path has at most %d bytes", d->tag, d->socket,
+			     PLATFORM_SOCKET_LEN - 1);
 		return -EINVAL;
 	}
+	return 0;
+}
+
+static int check_sockets(const struct conf *conf)
+{
+	for (unsigned int i = 0; i < conf->nr_devices; i++)
+		for (unsigned int j = 0; j < i; j++) {
+			const char *a = conf->device[i].socket, *b = conf->device[j].socket;
+
+			if (!a || !b || strcmp(a, b))
+				continue;
+			DOCA_LOG_ERR("%s and %s: both have the socket %s", conf->device[j].tag,
+				     conf->device[i].tag, a);
+			return -EINVAL;
+		}
 	return 0;
 }
 
@@ -175,14 +223,57 @@ static bool null_nfs_wanted(void)
 
 /* ---- putting it together ---- */
 
-static char *copy_or(const char *text, const char *otherwise)
+int conf_set_text(const char **dst, const char *text)
 {
-	if (!text)
-		text = otherwise;
-	return text ? strdup(text) : NULL;
+	char *copy = text ? strdup(text) : NULL;
+
+	if (text && !copy) {
+		DOCA_LOG_ERR("out of memory");
+		return -ENOMEM;
+	}
+	free((char *)*dst);
+	*dst = copy;
+	return 0;
 }
 
-static int set_fs(struct fs_config *fs, const struct raw *raw)
+int conf_copy_device(struct conf_device *d, const struct conf_device *from)
+{
+	const struct {
+		const char **dst, *text;
+	} copy[] = {
+		{ (const char **)&d->tag, from->tag },
+		{ (const char **)&d->transport, from->transport },
+		{ &d->fs.dir, from->fs.dir },
+		{ &d->fs.server, from->fs.server },
+		{ &d->fs.export_path, from->fs.export_path },
+		{ &d->fs.options, from->fs.options },
+		{ &d->fs.wrap, from->fs.wrap },
+	};
+	int rc = 0;
+
+	*d = *from;
+	d->socket = NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(copy); i++)
+		*copy[i].dst = NULL;
+	for (size_t i = 0; !rc && i < ARRAY_SIZE(copy); i++)
+		rc = conf_set_text(copy[i].dst, copy[i].text);
+	return rc;
+}
+
+void conf_free_device(struct conf_device *d)
+{
+	free(d->tag);
+	free(d->transport);
+	free(d->socket);
+	free((char *)d->fs.dir);
+	free((char *)d->fs.server);
+	free((char *)d->fs.export_path);
+	free((char *)d->fs.options);
+	free((char *)d->fs.wrap);
+	memset(d, 0, sizeof(*d));
+}
+
+static int check_conflicts(const struct raw *raw)
 {
 	bool nfs_named = raw->server || raw->export_path;
 
@@ -190,35 +281,56 @@ static int set_fs(struct fs_config *fs, const struct raw *raw)
 		DOCA_LOG_ERR("--local, --null and --nfs-server/--nfs-export exclude each other");
 		return -EINVAL;
 	}
-	fs->type = raw->local_dir ? "local" : raw->null_fs ? "null" : "nfs";
-	/* With no server named, the test mode of the environment needs none. */
-	if (!strcmp(fs->type, "nfs") && null_nfs_wanted()) {
-		fs->null_io = nfs_named;
-		fs->type = nfs_named ? "nfs" : "null";
+	if (raw->config && raw->socket) {
+		DOCA_LOG_ERR("--socket-path %s and --config exclude each other: each device in the file names its socket",
+			     raw->socket);
+		return -EINVAL;
 	}
-	fs->dir = copy_or(raw->local_dir, NULL);
-	fs->server = copy_or(raw->server, "localhost");
-	fs->export_path = copy_or(raw->export_path, "/VIRTUAL");
-	fs->options = copy_or(raw->fs_options, NULL);
+	return 0;
+}
+
+static int set_fs(struct fs_config *fs, const struct raw *raw)
+{
+	bool nfs_named = raw->server || raw->export_path;
+
+	fs->type = raw->local_dir ? "local" : raw->null_fs ? "null" : "nfs";
 	fs->readonly = raw->readonly;
 	fs->cache = FS_CACHE_AUTO;
+	fs->null_io = null_nfs_wanted();
+	/* With no server named, the test mode of the environment needs none. */
+	if (!strcmp(fs->type, "nfs") && fs->null_io && !nfs_named)
+		fs->type = "null";
 	return raw->cache ? conf_parse_cache(raw->cache, &fs->cache) : 0;
 }
 
-/* INT options are int: out-of-range ones must not wrap into range. */
-static uint16_t clamp_u16(int value, uint16_t otherwise)
+static int int_or(const struct opt_int *given, int otherwise)
 {
-	return value == 0 ? otherwise : value < 0 || value > UINT16_MAX ? UINT16_MAX : (uint16_t)value;
+	return given->given ? given->value : otherwise;
 }
 
+/* The device of the command line; in *d with text borrowed from *raw. */
 static int set_device(struct conf_device *d, const struct raw *raw)
 {
-	d->tag = copy_or(raw->tag, CONF_DEFAULT_TAG);
-	d->transport = strdup("vhost-user");
-	d->socket = copy_or(raw->socket, NULL);
-	d->num_request_queues = clamp_u16(raw->num_queues, CONF_DEFAULT_QUEUES);
-	d->queue_size = clamp_u16(raw->queue_size, CONF_DEFAULT_QUEUE_SIZE);
+	d->tag = (char *)(raw->tag ? raw->tag : CONF_DEFAULT_TAG);
+	d->transport = (char *)"vhost-user";
+	d->num_request_queues = int_or(&raw->num_queues, CONF_DEFAULT_QUEUES);
+	d->queue_size = int_or(&raw->queue_size, CONF_DEFAULT_QUEUE_SIZE);
+	d->fs.dir = raw->local_dir;
+	d->fs.server = raw->server ? raw->server : "localhost";
+	d->fs.export_path = raw->export_path ? raw->export_path : "/VIRTUAL";
+	d->fs.options = raw->fs_options;
+	d->fs.wrap = raw->wrap;
 	return set_fs(&d->fs, raw);
+}
+
+static int refuse_mask(const char *mask, int err)
+{
+	if (err == -E2BIG)
+		DOCA_LOG_ERR("core mask '%s' has more than %d bits set", mask, CONF_MAX_CPUS);
+	else
+		DOCA_LOG_ERR("core mask '%s' is not a hexadecimal number with at least one bit set",
+			     mask);
+	return err;
 }
 
 static int set_cpus(struct conf *conf, const struct raw *raw)
@@ -226,11 +338,8 @@ static int set_cpus(struct conf *conf, const struct raw *raw)
 	const char *mask = raw->core_mask ? raw->core_mask : "0x1";
 	int n = conf_parse_core_mask(mask, conf->cpu, CONF_MAX_CPUS);
 
-	if (n < 0) {
-		DOCA_LOG_ERR("core mask '%s' is not a hexadecimal number with at least one bit set",
-			     mask);
-		return n;
-	}
+	if (n < 0)
+		return refuse_mask(mask, n);
 	for (int i = 0; i < n; i++)
 		if (conf->cpu[i] >= sysconf(_SC_NPROCESSORS_CONF)) {
 			DOCA_LOG_ERR("core mask '%s' names CPU %d: this machine has CPUs 0 to %ld",
@@ -243,41 +352,43 @@ static int set_cpus(struct conf *conf, const struct raw *raw)
 
 static int pick_data_path(struct conf *conf, const struct raw *raw)
 {
-	conf->dma = raw->data_path && !strcmp(raw->data_path, "dma");
-	if (!raw->data_path || conf->dma || !strcmp(raw->data_path, "direct"))
+	bool direct = !raw->data_path || !strcmp(raw->data_path, "direct");
+
+	conf->dma = !direct || !platform_has_direct_path();
+	if (direct || !strcmp(raw->data_path, "dma"))
 		return 0;
 	DOCA_LOG_ERR("data path '%s' is unknown: use direct or dma", raw->data_path);
 	return -EINVAL;
 }
 
-static void device_conf_free(struct conf_device *d)
-{
-	free(d->tag);
-	free(d->transport);
-	free(d->socket);
-	free((char *)d->fs.dir);
-	free((char *)d->fs.server);
-	free((char *)d->fs.export_path);
-	free((char *)d->fs.options);
-}
-
 static int set_devices(struct conf *conf, const struct raw *raw)
 {
-	struct conf_device *first = &conf->device[0];
-	int rc = set_device(first, raw);
+	struct conf_device first = { 0 };
+	int rc = check_conflicts(raw);
 
-	if (!rc && raw->config) {
-		struct conf_device defaults = *first;
+	if (!rc)
+		rc = set_device(&first, raw);
+	if (rc)
+		return rc;
+	if (raw->config)
+		return conf_load_json(conf, raw->config, &first);
+	conf->nr_devices = 1;
+	rc = conf_copy_device(&conf->device[0], &first);
+	return rc ? rc : conf_set_text((const char **)&conf->device[0].socket, raw->socket);
+}
 
-		memset(first, 0, sizeof(*first));
-		rc = conf_load_json(conf, raw->config, &defaults);
-		device_conf_free(&defaults);
-	} else {
-		conf->nr_devices = 1;
+static int check_devices(struct conf *conf)
+{
+	for (unsigned int i = 0; i < conf->nr_devices; i++) {
+		struct conf_device *d = &conf->device[i];
+		int rc = check_device(d);
+
+		if (rc)
+			return rc;
+		/* Only NFS has the test mode. */
+		d->fs.null_io = d->fs.null_io && !strcmp(d->fs.type, "nfs");
 	}
-	for (unsigned int i = 0; !rc && i < conf->nr_devices; i++)
-		rc = conf_check_device(&conf->device[i]);
-	return rc;
+	return check_sockets(conf);
 }
 
 int conf_load(struct conf *conf, int argc, char **argv)
@@ -290,8 +401,11 @@ int conf_load(struct conf *conf, int argc, char **argv)
 	if (!rc)
 		rc = pick_data_path(conf, &raw);
 	if (!rc)
+		rc = conf_set_text((const char **)&conf->run, raw.run);
+	if (!rc)
 		rc = set_devices(conf, &raw);
-	conf->run = copy_or(raw.run, NULL);
+	if (!rc)
+		rc = check_devices(conf);
 	raw_free(&raw);
 	return rc;
 }
@@ -299,7 +413,7 @@ int conf_load(struct conf *conf, int argc, char **argv)
 void conf_fini(struct conf *conf)
 {
 	for (unsigned int i = 0; i < conf->nr_devices; i++)
-		device_conf_free(&conf->device[i]);
+		conf_free_device(&conf->device[i]);
 	free(conf->run);
 	memset(conf, 0, sizeof(*conf));
 }

@@ -18,10 +18,10 @@
 struct conf_device {
 	char *tag;
 	char *transport; /* "vhost-user" */
-	char *socket; /* NULL: the board's */
-	uint16_t num_request_queues;
-	uint16_t queue_size;
-	struct fs_config fs;
+	char *socket; /* NULL: the board's, or captive_prepare()'s */
+	int num_request_queues;
+	int queue_size;
+	struct fs_config fs; /* its strings are ours */
 };
 
 struct conf {
@@ -40,10 +40,7 @@ struct conf {
 int conf_load(struct conf *conf, int argc, char **argv);
 void conf_fini(struct conf *conf);
 
-/* "0x3" -> CPUs 0 and 1; any number of digits. Number of CPUs, or -EINVAL. */
+/* "0x3" -> CPUs 0 and 1; any number of digits. Number of CPUs, or -EINVAL, -E2BIG: more than most. */
 int conf_parse_core_mask(const char *text, int *cpu, int most);
-
-/* A JSON file with "devices": [...]; see doca_virtiofs.conf(5). 0 or -EINVAL with a message. */
-int conf_load_json(struct conf *conf, const char *path, const struct conf_device *defaults);
 
 #endif

@@ -4,7 +4,7 @@
  *
  *   { "devices": [ { "tag": "docs", "socket": "/run/docs.sock", "num_request_queues": 4,
  *                    "queue_size": 1024, "readonly": true, "cache": "auto",
- *                    "filesystem": { "type": "local", "dir": "/srv/docs" } }, ... ] }
+ *                    "wrap": ["log"], "filesystem": { "type": "local", "dir": "/srv/docs" } }, ... ] }
  *
  * What a device leaves out comes from the command line's options. Unknown keys and wrong types are
  * refused by name.
@@ -28,24 +28,10 @@ struct key {
 	int (*set)(struct conf_device *d, struct json_object *value);
 };
 
-static void set_string(char **dst, struct json_object *value)
-{
-	free(*dst);
-	*dst = strdup(json_object_get_string(value));
-}
-
-static uint16_t get_u16(struct json_object *value)
-{
-	int64_t v = json_object_get_int64(value);
-
-	return v < 0 || v > UINT16_MAX ? UINT16_MAX : (uint16_t)v; /* conf_check_device() refuses it */
-}
-
 #define STRING_KEY(fn, field) \
 	static int fn(struct conf_device *d, struct json_object *v) \
 	{ \
-		set_string((char **)&d->field, v); \
-		return d->field ? 0 : -ENOMEM; \
+		return conf_set_text((const char **)&d->field, json_object_get_string(v)); \
 	}
 STRING_KEY(set_tag, tag)
 STRING_KEY(set_transport, transport)
@@ -57,13 +43,13 @@ STRING_KEY(set_options, fs.options)
 
 static int set_queues(struct conf_device *d, struct json_object *v)
 {
-	d->num_request_queues = get_u16(v);
+	d->num_request_queues = json_object_get_int(v); /* clamps, not wraps */
 	return 0;
 }
 
 static int set_queue_size(struct conf_device *d, struct json_object *v)
 {
-	d->queue_size = get_u16(v);
+	d->queue_size = json_object_get_int(v);
 	return 0;
 }
 
@@ -76,6 +62,30 @@ static int set_readonly(struct conf_device *d, struct json_object *v)
 static int set_cache(struct conf_device *d, struct json_object *v)
 {
 	return conf_parse_cache(json_object_get_string(v), &d->fs.cache);
+}
+
+/* The array as the comma-separated list that --wrap takes. */
+static int set_wrap(struct conf_device *d, struct json_object *v)
+{
+	char text[256] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; i < json_object_array_length(v); i++) {
+		struct json_object *item = json_object_array_get_idx(v, i);
+
+		if (!json_object_is_type(item, json_type_string)) {
+			DOCA_LOG_ERR("%s: \"wrap\" must be an array of strings, not %s", d->tag,
+				     json_object_to_json_string(v));
+			return -EINVAL;
+		}
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", len ? "," : "",
+					json_object_get_string(item));
+		if (len >= sizeof(text)) {
+			DOCA_LOG_ERR("%s: \"wrap\" is too long", d->tag);
+			return -EINVAL;
+		}
+	}
+	return conf_set_text(&d->fs.wrap, len ? text : NULL);
 }
 
 static int set_type(struct conf_device *d, struct json_object *v)
@@ -101,6 +111,7 @@ static const struct key device_keys[] = {
 	{ "queue_size", json_type_int, set_queue_size },
 	{ "readonly", json_type_boolean, set_readonly },
 	{ "cache", json_type_string, set_cache },
+	{ "wrap", json_type_array, set_wrap },
 	{ "filesystem", json_type_object, set_filesystem },
 	{ NULL }
 };
@@ -142,57 +153,69 @@ static int set_keys(struct conf_device *d, const struct key *keys, struct json_o
 	return 0;
 }
 
+/* Which type a key belongs to: the rest would be ignored in silence. */
+static int check_filesystem(const struct conf_device *d, struct json_object *obj)
+{
+	static const struct {
+		const char *key, *type;
+	} belongs[] = { { "dir", "local" }, { "server", "nfs" }, { "export", "nfs" },
+			{ "options", "nfs" } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(belongs); i++)
+		if (json_object_object_get_ex(obj, belongs[i].key, NULL) &&
+		    strcmp(d->fs.type, belongs[i].type)) {
+			DOCA_LOG_ERR("%s: \"%s\" is for filesystem type %s, this one is %s", d->tag,
+				     belongs[i].key, belongs[i].type, d->fs.type);
+			return -EINVAL;
+		}
+	return 0;
+}
+
 static int set_filesystem(struct conf_device *d, struct json_object *v)
 {
-	return set_keys(d, filesystem_keys, v);
+	int rc;
+
+	if (!json_object_object_get_ex(v, "type", NULL)) {
+		DOCA_LOG_ERR("%s: \"filesystem\" has no \"type\"", d->tag);
+		return -EINVAL;
+	}
+	rc = set_keys(d, filesystem_keys, v);
+	return rc ? rc : check_filesystem(d, v);
 }
 
-static char *dup_or_null(const char *text)
+static int load_device(struct conf *conf, size_t index, struct json_object *obj,
+		       const struct conf_device *defaults)
 {
-	return text ? strdup(text) : NULL;
-}
+	struct conf_device *d = &conf->device[conf->nr_devices++];
+	int rc = conf_copy_device(d, defaults);
 
-/* The socket is not inherited: two devices cannot share one. */
-static void copy_defaults(struct conf_device *d, const struct conf_device *from)
-{
-	*d = *from;
-	d->tag = strdup(from->tag);
-	d->transport = strdup(from->transport);
-	d->socket = NULL;
-	d->fs.dir = dup_or_null(from->fs.dir);
-	d->fs.server = dup_or_null(from->fs.server);
-	d->fs.export_path = dup_or_null(from->fs.export_path);
-	d->fs.options = dup_or_null(from->fs.options);
+	if (rc)
+		return rc;
+	if (!json_object_is_type(obj, json_type_object)) {
+		DOCA_LOG_ERR("device %zu is not an object", index);
+		return -EINVAL;
+	}
+	rc = set_keys(d, device_keys, obj);
+	if (!rc && !d->socket && !conf->run) {
+		DOCA_LOG_ERR("%s: device %zu has no \"socket\"", d->tag, index);
+		rc = -EINVAL;
+	}
+	return rc;
 }
 
 static int load_devices(struct conf *conf, struct json_object *list,
 			const struct conf_device *defaults)
 {
 	size_t nr = json_object_array_length(list);
+	int rc = 0;
 
 	if (!nr || nr > CONF_MAX_DEVICES) {
 		DOCA_LOG_ERR("%zu devices: use 1 to %d", nr, CONF_MAX_DEVICES);
 		return -EINVAL;
 	}
-	for (size_t i = 0; i < nr; i++) {
-		struct json_object *obj = json_object_array_get_idx(list, i);
-		struct conf_device *d = &conf->device[conf->nr_devices++];
-		int rc;
-
-		copy_defaults(d, defaults);
-		if (!json_object_is_type(obj, json_type_object)) {
-			DOCA_LOG_ERR("device %zu is not an object", i);
-			return -EINVAL;
-		}
-		rc = set_keys(d, device_keys, obj);
-		if (rc)
-			return rc;
-		if (!d->socket) {
-			DOCA_LOG_ERR("%s: device %zu has no \"socket\"", d->tag, i);
-			return -EINVAL;
-		}
-	}
-	return 0;
+	for (size_t i = 0; !rc && i < nr; i++)
+		rc = load_device(conf, i, json_object_array_get_idx(list, i), defaults);
+	return rc;
 }
 
 static int load_root(struct conf *conf, struct json_object *root, const struct conf_device *defaults)

@@ -2,7 +2,6 @@
 #include "device.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -65,7 +64,7 @@ void dio_drained(struct dio *dio)
 	dio->draining = false;
 	/* Pairs with the store in on_reset(): the last one sees what all the others did. */
 	if (__atomic_sub_fetch(&dev->draining, 1, __ATOMIC_ACQ_REL) == 0)
-		thr_post(&dev->threads->thr[0], reset_finish, dev);
+		thr_post(&dev->threads->thr[0], &dev->reset_msg, reset_finish, dev);
 }
 
 static int dio_drain(void *arg)
@@ -78,6 +77,7 @@ static int dio_drain(void *arg)
 	return 0;
 }
 
+/* Not called again before reset_complete(), so the messages are free; nor once the device is stopping. */
 static void on_reset(struct doca_devemu_virtio_dev *virtio, union doca_data user)
 {
 	struct device *dev = user.ptr;
@@ -85,7 +85,7 @@ static void on_reset(struct doca_devemu_virtio_dev *virtio, union doca_data user
 	DOCA_LOG_INFO("%s: reset by the host", dev->conf->tag);
 	__atomic_store_n(&dev->draining, dev->threads->nr, __ATOMIC_RELEASE);
 	for (unsigned int i = 0; i < dev->threads->nr; i++)
-		thr_post(&dev->threads->thr[i], dio_drain, &dev->dio[i]);
+		thr_post(&dev->threads->thr[i], &dev->dio[i].drain_msg, dio_drain, &dev->dio[i]);
 }
 
 /* ---- the device context: first thread ---- */
@@ -94,12 +94,11 @@ static void on_dev_state(const union doca_data user, struct doca_ctx *ctx,
 			 enum doca_ctx_states prev, enum doca_ctx_states next)
 {
 	struct device *dev = user.ptr;
-	char where[PATH_MAX];
 
 	if (next == DOCA_CTX_STATE_RUNNING)
-		DOCA_LOG_INFO("%s: serving %s on %s, %u request queues of %u on %u thread%s",
+		DOCA_LOG_INFO("%s: serving %s on %s, %d request queues of %d on %u thread%s",
 			      dev->conf->tag, dev->conf->fs.type,
-			      platform_where(dev->rep, where, sizeof(where)),
+			      dev->socket[0] ? dev->socket : "PCIe",
 			      dev->conf->num_request_queues, dev->conf->queue_size,
 			      dev->threads->nr, dev->threads->nr > 1 ? "s" : "");
 	if (next == DOCA_CTX_STATE_IDLE)
@@ -118,11 +117,14 @@ static doca_error_t configure(struct device *dev)
 	strncpy(tag, c->tag, sizeof(tag) - 1);
 	rc = doca_devemu_vfs_dev_set_tag(dev->vfs, tag);
 	if (rc == DOCA_SUCCESS)
-		rc = doca_devemu_vfs_dev_set_num_request_queues(dev->vfs, c->num_request_queues);
+		rc = doca_devemu_vfs_dev_set_num_request_queues(
+			dev->vfs, (uint16_t)c->num_request_queues);
 	if (rc == DOCA_SUCCESS)
-		rc = doca_devemu_virtio_dev_set_num_queues(virtio, c->num_request_queues + 1);
+		rc = doca_devemu_virtio_dev_set_num_queues(
+			virtio, (uint16_t)(c->num_request_queues + 1));
 	if (rc == DOCA_SUCCESS)
-		rc = doca_devemu_virtio_dev_set_queue_size(virtio, c->queue_size);
+		rc = doca_devemu_virtio_dev_set_queue_size(virtio,
+							   (uint16_t)c->queue_size);
 	if (rc == DOCA_SUCCESS)
 		rc = doca_devemu_virtio_dev_set_num_required_running_virtio_io_ctxs(
 			virtio, dev->threads->nr);
@@ -144,9 +146,13 @@ static int create_vfs(void *arg)
 		rc = configure(dev);
 	if (rc == DOCA_SUCCESS)
 		rc = doca_ctx_start(doca_devemu_vfs_dev_as_ctx(dev->vfs));
-	if (rc == DOCA_SUCCESS || rc == DOCA_ERROR_IN_PROGRESS)
+	if (rc == DOCA_SUCCESS || rc == DOCA_ERROR_IN_PROGRESS) {
+		platform_socket_of(dev->rep, dev->socket, sizeof(dev->socket));
 		return 0;
-	DOCA_LOG_ERR("%s: device cannot be started: %s", dev->conf->tag, doca_error_get_descr(rc));
+	}
+	DOCA_LOG_ERR("%s: device cannot be started%s%s: %s", dev->conf->tag,
+		     dev->conf->socket ? " on " : "",
+		     dev->conf->socket ? dev->conf->socket : "", doca_error_get_descr(rc));
 	if (dev->vfs)
 		doca_devemu_vfs_dev_destroy(dev->vfs);
 	dev->vfs = NULL;
@@ -186,12 +192,14 @@ static void on_io_state(const union doca_data user, struct doca_ctx *ctx,
 			enum doca_ctx_states prev, enum doca_ctx_states next)
 {
 	struct dio *dio = user.ptr;
+	struct doca_devemu_vfs_io *io = dio->io;
 
 	if (next != DOCA_CTX_STATE_IDLE)
 		return;
 	dio_detach(dio);
-	doca_devemu_vfs_io_destroy(dio->io);
 	dio->io = NULL;
+	/* Last: with the last of them the device becomes idle, and the main thread frees dio. */
+	doca_devemu_vfs_io_destroy(io);
 }
 
 static int dio_attach(struct dio *dio)
@@ -261,18 +269,6 @@ static int dio_stop(void *arg)
 
 /* ---- the whole: main thread ---- */
 
-static int wait_idle(struct device *dev, int timeout_ms)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += timeout_ms / 1000;
-	while (sem_timedwait(&dev->idle, &until))
-		if (errno != EINTR)
-			return -errno;
-	return 0;
-}
-
 static void device_free(struct device *dev)
 {
 	if (dev->rep)
@@ -310,8 +306,6 @@ static struct device *device_alloc(const struct conf_device *conf, struct thr_se
 	return dev;
 }
 
-#define START_TIMEOUT_MS 10000
-
 int device_start(const struct conf_device *conf, unsigned int index, struct thr_set *threads,
 		 struct device **ret_dev)
 {
@@ -329,29 +323,40 @@ int device_start(const struct conf_device *conf, unsigned int index, struct thr_
 		device_free(dev);
 		return rc;
 	}
+	*ret_dev = dev;
 	for (unsigned int i = 0; !rc && i < threads->nr; i++)
 		rc = thr_call(&threads->thr[i], dio_start, &dev->dio[i]);
-	if (rc) {
-		device_stop(dev, START_TIMEOUT_MS);
-		return rc;
-	}
-	*ret_dev = dev;
-	return 0;
+	return rc;
 }
 
-int device_stop(struct device *dev, int timeout_ms)
+void device_stop(struct device *dev)
 {
-	int rc;
-
-	if (!dev)
-		return 0;
 	thr_call(&dev->threads->thr[0], stop_vfs, dev);
 	for (unsigned int i = 0; i < dev->threads->nr; i++)
 		thr_call(&dev->threads->thr[i], dio_stop, &dev->dio[i]);
-	rc = wait_idle(dev, timeout_ms);
-	if (rc)
-		return rc;
+}
+
+int device_wait(struct device *dev, uint64_t deadline_ns)
+{
+	const struct timespec until = { .tv_sec = (time_t)(deadline_ns / 1000000000u),
+					.tv_nsec = (long)(deadline_ns % 1000000000u) };
+
+	while (sem_clockwait(&dev->idle, CLOCK_MONOTONIC, &until))
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
+void device_destroy(struct device *dev)
+{
+	if (!dev)
+		return;
 	thr_call(&dev->threads->thr[0], destroy_vfs, dev);
 	device_free(dev);
-	return 0;
+}
+
+void device_abandon(const struct device *dev)
+{
+	if (dev->socket[0])
+		platform_remove_socket(dev->socket);
 }

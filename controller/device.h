@@ -5,7 +5,9 @@
  *
  * Start: (main) open the file system, discover and open the function; (first thread) create and start the
  * device, which waits for its I/O contexts; (each thread) attach the file system, create and start the I/O
- * context. Stop is the reverse: requests are drained before anything is destroyed.
+ * context. Stop is the reverse: requests are drained before anything is destroyed. A message posted to a
+ * thread cannot outlive the device: those of a reset are posted before the device context is stopped, or by
+ * a request whose return the stop waits for, and a thread runs its messages in order.
  *
  * Reset (guest reboot, front end gone): every thread drains the requests it owns, then the file system
  * forgets the session, then doca_devemu_virtio_dev_reset_complete().
@@ -20,6 +22,7 @@
 #include "doca_dev.h"
 #include "doca_devemu_vfs.h"
 #include "doca_devemu_vfs_io.h"
+#include "platform.h"
 #include "thread.h"
 
 struct device;
@@ -34,6 +37,7 @@ struct dio {
 	bool draining; /* tell dio_drained() when it reaches zero */
 	bool attached;
 	struct thr_fs thr_fs;
+	struct thr_msg drain_msg;
 };
 
 struct device {
@@ -42,17 +46,28 @@ struct device {
 	struct fs *fs;
 	struct doca_dev_rep *rep;
 	struct doca_devemu_vfs_dev *vfs;
+	char socket[PLATFORM_SOCKET_LEN]; /* the one it listens on; "" where there is none */
+	struct thr_msg reset_msg;
 	sem_t idle; /* posted when the device context reached IDLE */
 	unsigned int draining; /* atomic: threads that have not reported yet */
 	struct dio *dio; /* one per thread */
 };
 
-/* Main thread. 0 or -errno; the reason is logged. */
+/*
+ * Main thread. 0 or -errno; the reason is logged. *ret_dev is left alone by a device that never came to
+ * be; any other, also one that could not be started on all threads, has to be stopped and destroyed.
+ */
 int device_start(const struct conf_device *conf, unsigned int index, struct thr_set *threads,
 		 struct device **ret_dev);
-/* Main thread; waits until the last request is back, at most timeout_ms. -ETIMEDOUT: something below does
- * not answer; the device is left as it is. NULL is fine. */
-int device_stop(struct device *dev, int timeout_ms);
+/* Main thread, once: no more requests are taken. Does not wait for those it has. */
+void device_stop(struct device *dev);
+/* Main thread, after device_stop(): waits until the last request is back, at most until deadline_ns (of
+ * clock_ns()). -ETIMEDOUT: something below does not answer. */
+int device_wait(struct device *dev, uint64_t deadline_ns);
+/* Main thread, after device_wait() returned 0. NULL is fine. */
+void device_destroy(struct device *dev);
+/* The process is about to end without destroying it: removes its socket. Any thread, signal handlers too. */
+void device_abandon(const struct device *dev);
 
 struct dio *dio_of(struct doca_devemu_vfs_io *io);
 /* On the dio's thread: its last request went back while draining. */

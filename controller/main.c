@@ -2,6 +2,10 @@
 /*
  * doca_virtiofs: a virtio-fs controller. Reads the configuration, starts threads and devices, waits for a
  * signal (or for the captive command to end), and takes everything down in order.
+ *
+ * Signals: blocked everywhere but in this thread. While it serves, sigwait() takes them and the first one
+ * asks for the ordered end. While it starts or stops, which may wait for servers and requests, they are let
+ * in and end the process at once; only the sockets are removed.
  */
 #include <errno.h>
 #include <signal.h>
@@ -10,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "captive.h"
 #include "conf.h"
 #include "device.h"
@@ -24,12 +29,13 @@ DOCA_LOG_REGISTER(VIRTIOFS);
 /* How long requests in flight may keep the end waiting: beyond it a server or disk does not answer. */
 #define STOP_TIMEOUT_MS 5000
 
-struct app {
+static struct app {
 	struct conf conf;
 	struct captive captive;
 	struct thr_set threads;
 	struct device *device[CONF_MAX_DEVICES];
-};
+	sigset_t quit; /* SIGINT, SIGTERM, SIGHUP unless it was ignored */
+} app; /* static for end_now() */
 
 static int setup_logging(void)
 {
@@ -42,21 +48,67 @@ static int setup_logging(void)
 	return 0;
 }
 
-/* Before any thread exists, so that all of them inherit it and only main takes signals. */
-static void block_signals(sigset_t *set)
+/* ---- signals ---- */
+
+static void abandon_devices(void)
 {
-	sigemptyset(set);
-	sigaddset(set, SIGINT);
-	sigaddset(set, SIGTERM);
-	sigaddset(set, SIGCHLD);
-	pthread_sigmask(SIG_BLOCK, set, NULL);
+	for (unsigned int i = 0; i < CONF_MAX_DEVICES; i++)
+		if (app.device[i])
+			device_abandon(app.device[i]);
+}
+
+static void end_now(int sig)
+{
+	captive_kill(&app.captive);
+	abandon_devices();
+	if (app.captive.dir)
+		rmdir(app.captive.dir);
+	_exit(128 + sig);
+}
+
+static void handle_signal(int sig)
+{
+	struct sigaction now = { .sa_handler = end_now };
+
+	sigaddset(&app.quit, sig);
+	sigaction(sig, &now, NULL);
+}
+
+/* Before any thread exists, so that all of them inherit the mask. */
+static void setup_signals(void)
+{
+	struct sigaction hup;
+	sigset_t blocked;
+
+	sigemptyset(&app.quit);
+	handle_signal(SIGINT);
+	handle_signal(SIGTERM);
+	/* nohup(1) means it. */
+	if (sigaction(SIGHUP, NULL, &hup) || hup.sa_handler != SIG_IGN)
+		handle_signal(SIGHUP);
+	blocked = app.quit;
+	sigaddset(&blocked, SIGCHLD);
+	pthread_sigmask(SIG_BLOCK, &blocked, NULL);
+	signal(SIGCHLD, SIG_DFL);
 	signal(SIGPIPE, SIG_IGN);
 }
 
-static int start_devices(struct app *app)
+static void let_signals_in(void)
 {
-	for (unsigned int i = 0; i < app->conf.nr_devices; i++) {
-		int rc = device_start(&app->conf.device[i], i, &app->threads, &app->device[i]);
+	pthread_sigmask(SIG_UNBLOCK, &app.quit, NULL);
+}
+
+static void keep_signals_out(void)
+{
+	pthread_sigmask(SIG_BLOCK, &app.quit, NULL);
+}
+
+/* ---- the three phases ---- */
+
+static int start_devices(void)
+{
+	for (unsigned int i = 0; i < app.conf.nr_devices; i++) {
+		int rc = device_start(&app.conf.device[i], i, &app.threads, &app.device[i]);
 
 		if (rc)
 			return rc;
@@ -65,72 +117,91 @@ static int start_devices(struct app *app)
 }
 
 /* Waits for a reason to end. Returns the exit status. */
-static int serve(struct app *app, const sigset_t *set)
+static int serve(void)
 {
 	int status = 0, sig;
+	sigset_t set = app.quit;
 
-	if (app->conf.run && captive_start(&app->captive, app->conf.run,
-					   app->conf.device[0].socket))
+	sigaddset(&set, SIGCHLD);
+	if (app.conf.run && captive_start(&app.captive, &app.conf))
 		return EXIT_FAILURE;
 	for (;;) {
-		sigwait(set, &sig);
+		sigwait(&set, &sig);
 		if (sig != SIGCHLD) {
-			DOCA_LOG_INFO("%s: stopping", sig == SIGINT ? "interrupted" : "terminated");
+			DOCA_LOG_INFO("signal %d (%s): stopping", sig, strsignal(sig));
 			return EXIT_SUCCESS;
 		}
-		if (app->conf.run && captive_ended(&app->captive, &status))
+		if (captive_ended(&app.captive, &status))
 			return status;
 	}
 }
 
-static int stop_devices(struct app *app)
+static void destroy_device(unsigned int i)
 {
+	keep_signals_out(); /* end_now() looks at the devices */
+	device_destroy(app.device[i]);
+	app.device[i] = NULL;
+	let_signals_in();
+}
+
+/* All drain at the same time. -ETIMEDOUT: some did not. */
+static int stop_devices(void)
+{
+	uint64_t deadline;
 	int worst = 0;
 
-	for (unsigned int i = app->conf.nr_devices; i-- > 0;) {
-		int rc = device_stop(app->device[i], STOP_TIMEOUT_MS);
+	for (unsigned int i = 0; i < CONF_MAX_DEVICES; i++)
+		if (app.device[i])
+			device_stop(app.device[i]);
+	deadline = clock_ns() + STOP_TIMEOUT_MS * 1000000ull;
+	for (unsigned int i = 0; i < CONF_MAX_DEVICES; i++) {
+		int rc = app.device[i] ? device_wait(app.device[i], deadline) : 0;
 
-		if (rc) {
-			DOCA_LOG_WARN("%s: requests are still out after %d ms, leaving them",
-				      app->conf.device[i].tag, STOP_TIMEOUT_MS);
-			worst = rc;
+		if (!rc) {
+			destroy_device(i);
+			continue;
 		}
+		DOCA_LOG_WARN("%s: requests are still out after %d ms, leaving them",
+			      app.conf.device[i].tag, STOP_TIMEOUT_MS);
+		worst = rc;
 	}
 	return worst;
 }
 
-static int run(struct app *app, const sigset_t *set)
+static int run(void)
 {
 	int status = EXIT_FAILURE;
 
-	if (thr_set_start(&app->threads, app->conf.cpu, app->conf.nr_cpus, app->conf.dma))
+	if (thr_set_start(&app.threads, app.conf.cpu, app.conf.nr_cpus, app.conf.dma))
 		return status;
-	if (!start_devices(app))
-		status = serve(app, set);
-	captive_stop(&app->captive);
+	let_signals_in();
+	if (!start_devices()) {
+		keep_signals_out();
+		status = serve();
+		let_signals_in();
+	}
+	captive_stop(&app.captive);
 	/* Threads that wait for a dead server cannot be joined; the process ends without them. */
-	if (stop_devices(app)) {
-		captive_cleanup(&app->captive);
-		platform_remove_sockets(&app->conf);
+	if (stop_devices()) {
+		abandon_devices();
+		captive_cleanup(&app.captive);
 		_exit(status);
 	}
-	thr_set_stop(&app->threads);
+	thr_set_stop(&app.threads);
 	return status;
 }
 
 int main(int argc, char **argv)
 {
-	static struct app app;
 	int status = EXIT_FAILURE;
-	sigset_t set;
 
 	if (setup_logging())
 		return EXIT_FAILURE;
-	block_signals(&set);
-	if (!conf_load(&app.conf, argc, argv) &&
+	setup_signals();
+	if (platform_guard_guest_memory() && !conf_load(&app.conf, argc, argv) &&
 	    !captive_prepare(&app.captive, &app.conf) && !platform_set_board(&app.conf) &&
 	    !manager_open((uint32_t)creq_size())) {
-		status = run(&app, &set);
+		status = run();
 		manager_close();
 	}
 	captive_cleanup(&app.captive);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <json-c/json.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "conf.h"
@@ -50,14 +51,20 @@ int platform_set_board(const struct conf *conf)
 	return rc == DOCA_SUCCESS ? 0 : -EINVAL;
 }
 
-const char *platform_where(const struct doca_dev_rep *rep, char *buf, size_t size)
+void platform_socket_of(const struct doca_dev_rep *rep, char *buf, size_t size)
 {
-	return softdpu_rep_get_socket_path(rep, buf, size) == DOCA_SUCCESS ? buf : "PCIe";
+	if (softdpu_rep_get_socket_path(rep, buf, size) != DOCA_SUCCESS)
+		buf[0] = '\0';
 }
 
-void platform_remove_sockets(const struct conf *conf)
+void platform_remove_socket(const char *socket)
 {
-	for (unsigned int i = 0; i < conf->nr_devices; i++)
-		if (conf->device[i].socket)
-			unlink(conf->device[i].socket);
+	static const char suffix[] = ".lock";
+	char lock[PLATFORM_SOCKET_LEN + sizeof(suffix)];
+	size_t len = strlen(socket);
+
+	memcpy(lock, socket, len);
+	memcpy(lock + len, suffix, sizeof(suffix));
+	unlink(socket);
+	unlink(lock);
 }

@@ -31,13 +31,23 @@ static inline size_t platform_staged_len(const struct doca_devemu_vfs_fuse_req *
 	return softdpu_fuse_req_staged_len(req);
 }
 
+/* A front end that truncates its guest's memory shall not end this process. */
+static inline bool platform_guard_guest_memory(void)
+{
+	return softdpu_guard_guest_memory() == DOCA_SUCCESS;
+}
+
 /* One function per configured device, with its socket, when the configuration names sockets. */
 int platform_set_board(const struct conf *conf);
 
-/* Where the host reaches this function, for people; "PCIe" where there is no socket. */
-const char *platform_where(const struct doca_dev_rep *rep, char *buf, size_t size);
+/* The longest path a socket address holds, with its NUL. */
+#define PLATFORM_SOCKET_LEN 108
 
-/* Unlinks the named sockets when the devices could not be destroyed in order. */
-void platform_remove_sockets(const struct conf *conf);
+/* The socket on which the host reaches this function; "" where there is none. */
+void platform_socket_of(const struct doca_dev_rep *rep, char *buf, size_t size);
+
+/* Removes a socket of ours, and the lock the library keeps beside it, when its device cannot be destroyed
+ * in order. Safe in a signal handler. */
+void platform_remove_socket(const char *socket);
 
 #endif

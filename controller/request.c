@@ -66,27 +66,32 @@ size_t creq_size(void)
 
 /* ---- segments ---- */
 
-/*
- * Guest segments of a buf list as iovecs. More than fit inline go to a block of the thread's list: one
- * request has at most one block, shared by data and room (never both long).
- */
+/* Into the request's block, behind what is there already: an IOCTL may have long data and long room. */
+static int req_take_block(struct creq *r, const struct doca_buf *list, const struct iovec **ret_iov)
+{
+	int n;
+
+	if (!r->block)
+		r->block = thr_iov_block_get(r->dio->thr);
+	if (!r->block)
+		return -ENOMEM;
+	*ret_iov = r->block->iov + r->block_used;
+	n = platform_buf_to_iov(list, r->block->iov + r->block_used, REQ_MAX_IOV - r->block_used);
+	if (n < 0)
+		return -E2BIG;
+	r->block_used += (uint16_t)n;
+	return n;
+}
+
+/* Guest segments of a buf list as iovecs: inline, or in a block of the thread's when they do not fit. */
 static int req_take_iov(struct creq *r, const struct doca_buf *list, const struct iovec **ret_iov)
 {
 	struct iovec *dst = r->inline_iov + r->iov_used;
 	int n = platform_buf_to_iov(list, dst, REQ_INLINE_IOV - r->iov_used);
 
-	if (n < 0) {
-		if (!r->block)
-			r->block = thr_iov_block_get(r->dio->thr);
-		if (!r->block)
-			return -ENOMEM;
-		dst = r->block->iov;
-		n = platform_buf_to_iov(list, dst, REQ_MAX_IOV);
-		if (n < 0)
-			return -E2BIG;
-	} else {
-		r->iov_used += (uint16_t)n;
-	}
+	if (unlikely(n < 0))
+		return req_take_block(r, list, ret_iov);
+	r->iov_used += (uint16_t)n;
 	*ret_iov = dst;
 	return n;
 }
@@ -114,10 +119,15 @@ static int req_map_direct(struct creq *r)
 
 /* ---- names ---- */
 
-/* A directory entry's name: one component, neither "." nor ".." (the file system's own business). */
+/*
+ * A directory entry's name: one component, neither "." nor "..". The guest's kernel resolves those itself;
+ * only one that was offered EXPORT_SUPPORT, which no file system here does, looks them up.
+ */
 static int check_entry_name(const char *name, size_t len)
 {
 	if (len == 0 || memchr(name, '/', len))
+		return -EINVAL;
+	if (name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.')))
 		return -EINVAL;
 	if (len > NAME_MAX)
 		return -ENAMETOOLONG;
@@ -126,7 +136,9 @@ static int check_entry_name(const char *name, size_t len)
 
 static bool names_are_entries(uint32_t opcode)
 {
-	return opcode != FUSE_SETXATTR && opcode != FUSE_GETXATTR && opcode != FUSE_REMOVEXATTR;
+	/* Linux names the file of a TMPFILE "/". */
+	return opcode != FUSE_SETXATTR && opcode != FUSE_GETXATTR && opcode != FUSE_REMOVEXATTR &&
+	       opcode != FUSE_TMPFILE;
 }
 
 /* Second string of SYMLINK: the target, any bytes but NUL. */
@@ -162,18 +174,35 @@ static bool is_create(uint32_t opcode)
 	       opcode == FUSE_SYMLINK || opcode == FUSE_TMPFILE;
 }
 
+/* The extensions of a creating operation end the message: bytes must hold all that follows the names. */
+static int req_parse_groups(struct creq *r, const char *bytes, size_t len, bool is_whole)
+{
+	uint16_t extlen = r->fs.in->total_extlen;
+	int n;
+
+	if (!extlen || !is_create(r->fs.in->opcode))
+		return 0;
+	if (!is_whole)
+		return -E2BIG;
+	n = fuse_ext_groups(bytes, len, extlen, r->fs.groups, FS_NGROUPS_MAX);
+	if (n < 0)
+		return n;
+	r->fs.ngroups = (uint32_t)n;
+	return 0;
+}
+
 /*
- * Points fs->name[] into bytes, a copy no longer in reach of the guest, and reads the extensions that
- * follow the names of creating operations.
+ * Points fs->name[] into bytes, a copy no longer in reach of the guest, and takes them off data. len may
+ * be less than data_len: what was staged of it.
  */
 static int req_parse_names(struct creq *r, const char *bytes, size_t len)
 {
 	uint32_t opcode = r->fs.in->opcode;
 	size_t pos = 0;
+	int rc;
 
 	for (unsigned int i = 0; i < r->nr_names; i++) {
-		const char *end = memchr(bytes + pos, '\0', len - pos);
-		int rc;
+		const char *end = len > pos ? memchr(bytes + pos, '\0', len - pos) : NULL;
 
 		if (!end)
 			return -EINVAL;
@@ -183,18 +212,10 @@ static int req_parse_names(struct creq *r, const char *bytes, size_t len)
 		r->fs.name[i] = bytes + pos;
 		pos = (size_t)(end - bytes) + 1;
 	}
-	r->fs.ngroups = 0;
-	if (is_create(opcode) && pos < len && r->fs.in->total_extlen) {
-		int n = fuse_ext_groups(bytes + pos, len - pos, r->fs.in->total_extlen,
-					r->fs.groups, FS_NGROUPS_MAX);
-
-		if (n < 0)
-			return n;
-		r->fs.ngroups = (uint32_t)n;
-	}
-	if (r->fs.data_len)
+	rc = req_parse_groups(r, bytes + pos, len - pos, len == r->fs.data_len);
+	if (!rc)
 		data_advance(&r->fs, min(pos, r->fs.data_len));
-	return 0;
+	return rc;
 }
 
 /* Old RENAME as RENAME2 without flags, so that file systems know one of them. */
@@ -223,6 +244,7 @@ static void req_start(struct doca_devemu_vfs_fuse_req *dreq, void *user, unsigne
 	r->dataout = a->dataout;
 	r->bounce_in = r->bounce_out = NULL;
 	r->block = NULL;
+	r->block_used = 0;
 	r->iov_used = 0;
 	r->nr_names = (uint8_t)nr_names;
 	r->reply_size = (uint32_t)(a->reply_size + (a->reply2 ? sizeof(struct fuse_open_out) : 0));
@@ -236,8 +258,8 @@ static void req_start(struct doca_devemu_vfs_fuse_req *dreq, void *user, unsigne
 	r->fs.data = r->fs.room = NULL;
 	r->fs.data_cnt = r->fs.room_cnt = 0;
 	r->fs.data_len = r->fs.room_len = 0;
-	r->fs.out_len = 0;
-	r->fs.nr_layers = 0;
+	r->fs.name[0] = r->fs.name[1] = NULL;
+	r->fs.ngroups = 0; /* the previous user's otherwise, and so its rights */
 	r->fs.ctx = r->fs_ctx;
 	r->fs.direct = r->dio->thr->bounce == NULL;
 	if (!r->fs.direct) {

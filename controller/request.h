@@ -24,7 +24,7 @@
 
 #define REQ_INLINE_IOV 20
 
-/* Longest list of segments taken over: the library's own bound on a chain (1040), rounded up. */
+/* Segments of data and room together: the library's own bound on a chain (1040), rounded up. */
 #define REQ_MAX_IOV 1056
 
 /* An array for requests with more segments; a free list per thread, grown when first needed. */
@@ -44,7 +44,7 @@ struct creq {
 	const char *names; /* staged behind the argument, direct mode */
 	struct fuse_rename2_in rename_arg; /* RENAME as RENAME2 */
 	uint32_t reply_size; /* fixed reply structs */
-	uint16_t iov_used;
+	uint16_t iov_used, block_used;
 	uint8_t nr_names;
 	struct iov_block *block; /* NULL: inline_iov */
 	struct iovec inline_iov[REQ_INLINE_IOV];

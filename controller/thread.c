@@ -23,21 +23,18 @@ DOCA_LOG_REGISTER(VIRTIOFS::THREAD);
 #define PROGRESS_BATCH 64
 /* Polling after the last work: longer than a system call and a wake-up cost, shorter than a tick. */
 #define SPIN_NS 50000
-/* Blocks of REQ_MAX_IOV segments (17 KB each) a thread may own: 1 MiB requests in flight beyond that
- * get ENOMEM, which Linux retries as smaller ones. */
+/* Blocks of REQ_MAX_IOV segments (17 KB each) a thread may own: what guests can make one keep. Requests of
+ * more than REQ_INLINE_IOV segments in flight beyond that get ENOMEM. */
 #define MAX_IOV_BLOCKS 4096
-
-struct thr_call_msg {
-	STAILQ_ENTRY(thr_call_msg) link;
-	int (*fn)(void *arg);
-	void *arg;
-	sem_t *done; /* NULL: posted, the message is freed by the thread */
-	int result;
-};
 
 /* ---- messages ---- */
 
-static void msg_queue(struct thr *thr, struct thr_call_msg *msg)
+/*
+ * No wake-up is lost: has_msgs is 1 whenever the list is not empty and nobody holds the lock, the
+ * descriptor is written after that and stays readable until the thread has slept, and the thread looks at
+ * has_msgs in each round, so also after each sleep.
+ */
+static void msg_queue(struct thr *thr, struct thr_msg *msg)
 {
 	const uint64_t one = 1;
 
@@ -52,7 +49,7 @@ static void msg_queue(struct thr *thr, struct thr_call_msg *msg)
 int thr_call(struct thr *thr, int (*fn)(void *arg), void *arg)
 {
 	sem_t done;
-	struct thr_call_msg msg = { .fn = fn, .arg = arg, .done = &done };
+	struct thr_msg msg = { .fn = fn, .arg = arg, .done = &done };
 
 	sem_init(&done, 0, 0);
 	msg_queue(thr, &msg);
@@ -62,21 +59,15 @@ int thr_call(struct thr *thr, int (*fn)(void *arg), void *arg)
 	return msg.result;
 }
 
-int thr_post(struct thr *thr, int (*fn)(void *arg), void *arg)
+void thr_post(struct thr *thr, struct thr_msg *msg, int (*fn)(void *arg), void *arg)
 {
-	struct thr_call_msg *msg = calloc(1, sizeof(*msg));
-
-	if (!msg)
-		return -ENOMEM;
-	msg->fn = fn;
-	msg->arg = arg;
+	*msg = (struct thr_msg){ .fn = fn, .arg = arg };
 	msg_queue(thr, msg);
-	return 0;
 }
 
-static struct thr_call_msg *msg_take(struct thr *thr)
+static struct thr_msg *msg_take(struct thr *thr)
 {
-	struct thr_call_msg *msg;
+	struct thr_msg *msg;
 
 	pthread_mutex_lock(&thr->msg_lock);
 	msg = STAILQ_FIRST(&thr->msgs);
@@ -90,20 +81,20 @@ static struct thr_call_msg *msg_take(struct thr *thr)
 
 static int run_msgs(struct thr *thr)
 {
-	struct thr_call_msg *msg;
+	struct thr_msg *msg;
 	int n = 0;
 
 	if (!__atomic_load_n(&thr->has_msgs, __ATOMIC_ACQUIRE)) /* pairs with msg_queue() */
 		return 0;
 	while ((msg = msg_take(thr))) {
 		sem_t *done = msg->done;
+		int result = msg->fn(msg->arg);
 
-		msg->result = msg->fn(msg->arg);
-		if (done)
-			sem_post(done); /* msg is the caller's stack: gone from here on */
-		else
-			free(msg);
 		n++;
+		if (!done)
+			continue; /* msg may have gone with what fn() freed */
+		msg->result = result;
+		sem_post(done); /* msg is the caller's stack: gone from here on */
 	}
 	return n;
 }
@@ -141,12 +132,10 @@ static void msg_ready(struct thr_watch *w, uint32_t revents)
 
 static void pe_ready(struct thr_watch *w, uint32_t revents)
 {
-	struct thr *thr = container_of(w, struct thr, pe_watch);
-
-	doca_pe_clear_notification(thr->pe, 0);
+	/* The end of the sleep is all there is to it: thr_sleep() clears the notification. */
 }
 
-/* One event per wait: ready() may remove any other watch. */
+/* One event per wait: ready() may remove any other watch. epoll reports those that are ready in turn. */
 static void wait_events(struct thr *thr, int timeout_ms)
 {
 	struct epoll_event ev;
@@ -210,8 +199,10 @@ static void thr_loop(struct thr *thr)
 			last_work = clock_ns();
 			continue;
 		}
-		if (clock_ns() - last_work < SPIN_NS)
+		if (clock_ns() - last_work < SPIN_NS) {
+			sched_yield(); /* whoever makes our next work may need this very core */
 			continue;
+		}
 		thr_sleep(thr);
 		last_work = clock_ns();
 	}
@@ -331,8 +322,10 @@ void thr_set_stop(struct thr_set *set)
 	for (unsigned int i = 0; i < set->nr; i++) {
 		thr_call(&set->thr[i], end_thread, &set->thr[i]);
 		pthread_join(set->thr[i].tid, NULL);
-		thr_close(&set->thr[i]);
 	}
+	/* A thread may write to another's message descriptor up to its very end. */
+	for (unsigned int i = 0; i < set->nr; i++)
+		thr_close(&set->thr[i]);
 	free(set->thr);
 	set->thr = NULL;
 	set->nr = 0;

@@ -6,12 +6,13 @@
  * Theory of operation: a thread polls while there is work - engine, then the file systems attached to it -
  * and after a bounded spin without any it arms the engine's notification and sleeps in epoll on that, on
  * its message descriptor and on what file systems watch. So an idle thread costs no CPU and a busy one no
- * system call. Other threads reach it by thr_call() only.
+ * system call. Other threads reach it by thr_call() and thr_post() only.
  */
 #ifndef CONTROLLER_THREAD_H
 #define CONTROLLER_THREAD_H
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
@@ -21,7 +22,15 @@
 
 struct bounce;
 struct iov_block;
-struct thr_call_msg;
+
+/* One call on its way to a thread; the fields are thread.c's. */
+struct thr_msg {
+	STAILQ_ENTRY(thr_msg) link;
+	int (*fn)(void *arg);
+	void *arg;
+	sem_t *done; /* NULL: posted, nobody waits */
+	int result;
+};
 
 struct thr {
 	/* const after start */
@@ -41,7 +50,7 @@ struct thr {
 
 	/* any thread, under msg_lock */
 	pthread_mutex_t msg_lock;
-	STAILQ_HEAD(, thr_call_msg) msgs;
+	STAILQ_HEAD(, thr_msg) msgs;
 	bool stop;
 	int has_msgs; /* atomic: looked at before the lock is taken */
 };
@@ -64,8 +73,11 @@ void thr_set_stop(struct thr_set *set);
 
 /* Runs fn(arg) on the thread and waits for its result. Never from an I/O thread. */
 int thr_call(struct thr *thr, int (*fn)(void *arg), void *arg);
-/* Runs fn(arg) on the thread some time; arg is the caller's. Any thread. -ENOMEM. */
-int thr_post(struct thr *thr, int (*fn)(void *arg), void *arg);
+/*
+ * Runs fn(arg) on the thread some time, in the order of posts and calls. Any thread. *msg is the caller's
+ * memory and must stay, and not be posted again, until fn runs; not touched any more when it returns.
+ */
+void thr_post(struct thr *thr, struct thr_msg *msg, int (*fn)(void *arg), void *arg);
 
 /* On the thread. */
 void thr_fs_add(struct thr *thr, struct thr_fs *tf);

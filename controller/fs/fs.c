@@ -15,6 +15,7 @@
 
 #include "fs/fs_init.h"
 #include "fs/types.h"
+#include "fs/wrap/wrap.h"
 
 /*
  * What an operation that a file system does not have answers. ENOSYS makes Linux stop asking, which is
@@ -51,7 +52,7 @@ static void submit_here(struct fs_req *req)
 	if (opcode < FS_OP_LIMIT && ops->op[opcode])
 		ops->op[opcode](req);
 	else if (req->ft->lower)
-		fs_submit_lower(req, NULL);
+		fs_submit_lower(req, NULL, 0);
 	else
 		fs_req_done(req, missing_op(opcode));
 }
@@ -73,11 +74,12 @@ void fs_submit(struct fs_req *req)
 	}
 }
 
-void fs_submit_lower(struct fs_req *req, void (*fn)(struct fs_req *req, int err))
+void fs_submit_lower(struct fs_req *req, void (*fn)(struct fs_req *req, int err), uint64_t data)
 {
 	if (fn) {
 		req->layer[req->nr_layers].fn = fn;
 		req->layer[req->nr_layers].ft = req->ft;
+		req->layer[req->nr_layers].data = data;
 		req->nr_layers++;
 	}
 	req->ft = req->ft->lower;
@@ -89,6 +91,7 @@ void fs_req_done(struct fs_req *req, int err)
 	if (req->nr_layers) {
 		req->nr_layers--;
 		req->ft = req->layer[req->nr_layers].ft;
+		req->layer_data = req->layer[req->nr_layers].data;
 		req->layer[req->nr_layers].fn(req, err);
 		return;
 	}
@@ -119,19 +122,9 @@ static struct fs_cache cache_of(enum fs_cache_mode mode)
 	}
 }
 
-static struct fs *stack_on(struct fs *lower, struct fs *upper)
-{
-	upper->lower = lower;
-	upper->cache = lower->cache;
-	upper->init_flags = lower->init_flags;
-	upper->max_io = lower->max_io;
-	return upper;
-}
-
-int fs_open(const struct fs_config *cfg, struct fs **ret_fs, char *err)
+static int open_backend(const struct fs_config *cfg, struct fs **ret_fs, char *err)
 {
 	const struct fs_ops *ops = fs_find(cfg->type);
-	struct fs *fs, *upper;
 	int rc;
 
 	if (!ops) {
@@ -139,28 +132,30 @@ int fs_open(const struct fs_config *cfg, struct fs **ret_fs, char *err)
 			 cfg->type ? cfg->type : "");
 		return -EINVAL;
 	}
-	rc = ops->open(cfg, &fs, err);
+	rc = ops->open(cfg, ret_fs, err);
 	if (rc)
 		return rc;
-	fs->cache = cache_of(cfg->cache);
-	if (!fs->max_io)
-		fs->max_io = FS_MAX_IO;
-	if (cfg->null_io) {
-		rc = fs_wrap_nullio.open(cfg, &upper, err);
-		if (rc)
-			goto fail;
-		fs = stack_on(fs, upper);
-	}
-	if (cfg->readonly) {
-		rc = fs_wrap_readonly.open(cfg, &upper, err);
-		if (rc)
-			goto fail;
-		fs = stack_on(fs, upper);
-	}
-	*ret_fs = fs;
+	(*ret_fs)->cache = cache_of(cfg->cache);
+	if (!(*ret_fs)->max_io)
+		(*ret_fs)->max_io = FS_MAX_IO;
 	return 0;
-fail:
-	fs_close(fs);
+}
+
+int fs_open(const struct fs_config *cfg, struct fs **ret_fs, char *err)
+{
+	struct fs *fs = NULL;
+	int rc = open_backend(cfg, &fs, err);
+
+	if (!rc && cfg->null_io)
+		rc = wrap_stack(&fs, &fs_wrap_nullio, cfg, err);
+	if (!rc && cfg->readonly)
+		rc = wrap_stack(&fs, &fs_wrap_readonly, cfg, err);
+	if (!rc && cfg->wrap)
+		rc = wrap_stack_list(&fs, cfg, err);
+	if (rc)
+		fs_close(fs);
+	else
+		*ret_fs = fs;
 	return rc;
 }
 

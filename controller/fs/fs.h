@@ -17,7 +17,7 @@
  *
  * Several I/O threads serve one fs at the same time: everything reached from struct fs is shared.
  *
- * Wrappers (readonly, log, delay, error, stats) are file systems that have another below them: they set
+ * Wrappers (readonly, nullio, log, delay, error) are file systems that have another below them: they set
  * fs->lower and pass requests on with fs_submit_to().
  */
 #ifndef FS_FS_H
@@ -32,7 +32,7 @@
 #include "base/util.h"
 #include "doca_devemu_vfs_fuse_kernel.h"
 
-#define FS_MAX_LAYERS 4 /* wrappers on one file system */
+#define FS_MAX_LAYERS 4 /* wrappers of fs_config.wrap: the others do not wait for results */
 #define FS_OP_LIMIT 64 /* opcodes 1..63 */
 #define FS_NGROUPS_MAX 32 /* supplementary groups carried per request; FUSE sends at most the caller's */
 
@@ -54,6 +54,8 @@ struct fs_config {
 	bool null_io; /* DOCA_VIRTIOFS_USE_NULL_NFS_FSDEV: READ and WRITE touch nothing */
 	enum fs_cache_mode cache;
 	const char *state_dir; /* where a back end may keep journals, or NULL */
+	const char *wrap; /* instruments on top, "log,delay=2ms,error=1%", outermost first, or NULL */
+	const char *arg; /* given to a wrapper: what follows its name and "=", or NULL */
 };
 
 /* Validity times and open flags that follow from the cache mode (fs.c). */
@@ -114,7 +116,7 @@ struct fs_req {
 		const struct fuse_syncfs_in *syncfs;
 		const struct fuse_lk_in *lk;
 	};
-	const char *name[2]; /* NUL-terminated, length checked (1..NAME_MAX for directory entries) */
+	const char *name[2]; /* NULL, or NUL-terminated and checked: entries 1..NAME_MAX, not "." nor ".." */
 	/* Bytes from the guest that follow: WRITE payload, SETXATTR value, IOCTL input, forget_one[].
 	 * The memory is the guest's and may change under you: copy before you judge. */
 	const struct iovec *data;
@@ -145,14 +147,18 @@ struct fs_req {
 	size_t out_len; /* bytes put into room; 0 at start */
 	bool direct; /* data and room are the guest's own memory, not a bounce buffer */
 
-	void *ctx; /* ops->req_ctx_size bytes for the fs, uninitialised, 16-aligned */
+	/* ops->req_ctx_size bytes, uninitialised, 64-aligned: the wrappers' on the way down, in turn, and the
+	 * file system's from its operation on. */
+	void *ctx;
 
 	/* fs.c's own */
 	struct {
 		void (*fn)(struct fs_req *req, int err);
 		struct fs_thread *ft;
+		uint64_t data;
 	} layer[FS_MAX_LAYERS]; /* wrappers waiting for the result */
 	uint8_t nr_layers;
+	uint64_t layer_data; /* of the one that runs */
 };
 
 struct fs_ops {
@@ -199,16 +205,17 @@ const struct fs_ops *fs_find(const char *type);
 /*
  * Choke points; see above. err: 0 or -errno. fs_submit() starts at req->ft. A wrapper passes on with
  * fs_submit_lower(); with a fn it gets the result first, req->ft being its own again, and ends with
- * fs_req_done(). Finishing the outermost layer calls req_finish() of the data path (request.h).
+ * fs_req_done(). data is a word the wrapper finds again in req->layer_data when fn runs. Finishing the
+ * outermost layer calls req_finish() of the data path (request.h).
  */
 void fs_submit(struct fs_req *req);
-void fs_submit_lower(struct fs_req *req, void (*fn)(struct fs_req *req, int err));
+void fs_submit_lower(struct fs_req *req, void (*fn)(struct fs_req *req, int err), uint64_t data);
 void fs_req_done(struct fs_req *req, int err);
 
 /* The data path's end of a request; implemented by request.c (and by test harnesses). */
 void req_finish(struct fs_req *req, int err);
 
-/* Opens the type of cfg with the wrappers it asks for (readonly) stacked on it. */
+/* Opens the type of cfg with the wrappers it asks for (null_io, readonly, then wrap) stacked on it. */
 int fs_open(const struct fs_config *cfg, struct fs **ret_fs, char *err);
 void fs_close(struct fs *fs); /* the whole stack; NULL is fine */
 int fs_attach(struct fs *fs, struct thr *thr, unsigned int index, struct fs_thread **ret_ft);

@@ -35,6 +35,7 @@ struct vufe_opts {
 	uint64_t no_features;	/* virtio features not to accept */
 	uint64_t no_proto;	/* protocol features not to accept */
 	bool inflight;		/* keep requests over a reconnect in the back end's inflight area */
+	bool unsealed;		/* memory that the back end cannot seal against shrinking */
 	bool uml;		/* as User-Mode Linux: uaddr == gpa, call channels are sockets */
 };
 

@@ -25,7 +25,7 @@ static int no_memory(struct vufe_dev *dev, size_t size)
 
 static int region_create(struct vufe_dev *dev, struct vufe_region *r, uint64_t gpa, size_t size)
 {
-	r->fd = memfd_create("vufe", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	r->fd = memfd_create("vufe", MFD_CLOEXEC | (dev->opts.unsealed ? 0 : MFD_ALLOW_SEALING));
 	if (r->fd < 0)
 		return no_memory(dev, size);
 	if (ftruncate(r->fd, (off_t)(MMAP_OFF + size)))

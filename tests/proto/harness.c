@@ -23,9 +23,12 @@
 static struct {
 	char dir[64];
 	char socket[96];
+	char second[96];
+	char conf[96];
 	char log[96];
 	char export[96];
 	bool local; /* serves export, not the null file system */
+	bool two; /* devices, by conf */
 	pid_t pid; /* 0: not ours */
 } server;
 
@@ -61,6 +64,16 @@ void harness_use_local(void)
 	server.local = true;
 }
 
+void harness_use_two(void)
+{
+	server.two = true;
+}
+
+const char *harness_second_socket(void)
+{
+	return server.second;
+}
+
 static void show_log(void)
 {
 	char line[512];
@@ -94,10 +107,38 @@ static void exec_server(char *program)
 		argv[3] = "--local";
 		argv[4] = server.export;
 	}
+	if (server.two) {
+		argv[1] = "--config";
+		argv[2] = server.conf;
+	}
 	add_args(argv, server.local ? 5 : 4, sizeof(argv) / sizeof(argv[0]));
 	execv(program, argv);
 	fprintf(stderr, "%s: %s\n", program, strerror(errno));
 	_exit(127);
+}
+
+static int write_conf(void)
+{
+	FILE *f = fopen(server.conf, "w");
+
+	if (!f)
+		return -1;
+	fprintf(f, "{\"devices\": [{\"tag\": \"one\", \"socket\": \"%s\"}, "
+		"{\"tag\": \"two\", \"socket\": \"%s\"}]}\n", server.socket, server.second);
+	return fclose(f);
+}
+
+static int make_dir(void)
+{
+	strcpy(server.dir, "/tmp/proto.XXXXXX");
+	if (!mkdtemp(server.dir))
+		return -1;
+	snprintf(server.socket, sizeof(server.socket), "%s/vfs.sock", server.dir);
+	snprintf(server.second, sizeof(server.second), "%s/two.sock", server.dir);
+	snprintf(server.conf, sizeof(server.conf), "%s/conf", server.dir);
+	snprintf(server.log, sizeof(server.log), "%s/log", server.dir);
+	snprintf(server.export, sizeof(server.export), "%s/export", server.dir);
+	return mkdir(server.export, 0755) || (server.two && write_conf()) ? -1 : 0;
 }
 
 int harness_setup(void **state)
@@ -108,13 +149,7 @@ int harness_setup(void **state)
 	signal(SIGPIPE, SIG_IGN);
 	if (getenv("VUFE_SOCKET"))
 		return 0;
-	strcpy(server.dir, "/tmp/proto.XXXXXX");
-	if (!mkdtemp(server.dir))
-		return -1;
-	snprintf(server.socket, sizeof(server.socket), "%s/vfs.sock", server.dir);
-	snprintf(server.log, sizeof(server.log), "%s/log", server.dir);
-	snprintf(server.export, sizeof(server.export), "%s/export", server.dir);
-	if (mkdir(server.export, 0755))
+	if (make_dir())
 		return -1;
 	server.pid = fork();
 	if (server.pid == 0)
@@ -164,6 +199,8 @@ int harness_teardown(void **state)
 	if (server.dir[0]) {
 		unlink(server.log);
 		unlink(server.socket);
+		unlink(server.second);
+		unlink(server.conf);
 		rmdir(server.export);
 		rmdir(server.dir);
 	}

@@ -28,6 +28,10 @@ const char *harness_socket(void);
 /* Before setup: serve an empty private directory instead of the null file system. */
 void harness_use_local(void);
 
+/* Before setup: two devices in one server. The second one's socket. */
+void harness_use_two(void);
+const char *harness_second_socket(void);
+
 /* Small rings and memory; fields may be changed before use. */
 struct vufe_opts harness_opts(void);
 /* Opens with a grace period for the server to notice that the last front end left. */

@@ -87,7 +87,7 @@ struct nfs_result {
 	struct nfs_fh fh;
 	uint32_t count; /* READ, WRITE */
 	bool eof; /* READ, READDIR(PLUS) */
-	bool file_sync; /* WRITE: committed already */
+	bool file_sync; /* WRITE: on stable storage already */
 	uint8_t verf[NFS_VERF_SIZE]; /* WRITE, COMMIT: write verifier; READDIR(PLUS): cookie verifier */
 	uint32_t access;
 	const char *target; /* READLINK; during done() only */
@@ -110,6 +110,7 @@ struct nfs_call {
 	const struct iovec *iov; /* READ: filled; WRITE: sent */
 	int iovcnt;
 	size_t iov_off; /* bytes of iov to leave out at its start */
+	bool stable; /* WRITE: to stable storage before the reply */
 	uint32_t access; /* ACCESS */
 	struct nfs_sattr sattr;
 	enum nfs_create_mode create_mode;
@@ -128,6 +129,7 @@ struct nfs_call {
 	uint64_t sent_ns;
 	uint32_t xid;
 	bool resent;
+	uint8_t refused; /* times the RPC layer said no */
 };
 
 struct nfs_mount_opts {
@@ -136,6 +138,7 @@ struct nfs_mount_opts {
 	uint16_t nfs_port; /* 0: ask the portmapper */
 	uint16_t mount_port; /* 0: ask the portmapper */
 	uint32_t rsize, wsize; /* 0: the server's maximum */
+	bool sync; /* every WRITE to stable storage */
 	unsigned int timeo_ms; /* silence after which a server is "not responding" */
 };
 

@@ -4,14 +4,20 @@
  *
  * Theory of operation
  *
- * A call is in one of two lists: queue (to be sent) or flight (libnfs has it). A libnfs context serves one
- * TCP connection and is thrown away with it: whatever libnfs then says about a call (error, cancel) only
- * moves it back to the head of the queue, with its transaction id, so that the server's duplicate request
- * cache recognises it. So nothing but the server's answer ends a call.
+ * A call is in one of four lists: queue (to be sent), flight (libnfs has it), failed (libnfs gave it back,
+ * to be judged when its function has returned) or later (the server asked for patience). A libnfs context
+ * serves one TCP connection and is thrown away with it: the calls it had go back to the head of the queue
+ * with their transaction ids, so that the server's duplicate request cache recognises them. So nothing but
+ * the server's answer ends a call.
  *
  *   DOWN --retry_ns reached--> CONNECTING --connected--> UP
  *    ^                              |                     |
  *    +---- back-off ----------------+-- error, silence ---+
+ *
+ * The back-off grows until a reply comes, not until a connection does: something may accept connections for
+ * a server that is dead. A call that fails while its connection stays good was refused by the RPC layer
+ * (credential, program, arguments) or its reply was unreadable. A restarting server does that for a while,
+ * so it is tried REFUSED_MAX times, then EIO: one such call must not hold up all the others.
  *
  * libnfs 4.0 is not trusted further than needed: no automatic reconnect, no timeouts of its own, sizes of
  * what it decoded are judged again in libnfs_codec.c.
@@ -19,10 +25,13 @@
 #include <errno.h>
 #include <nfsc/libnfs.h> /* first: the raw headers need its macros */
 #include <nfsc/libnfs-raw.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <nfsc/libnfs-raw-nfs.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -37,10 +46,11 @@ DOCA_LOG_REGISTER(VIRTIOFS::NFS);
 /* More outstanding than this gains nothing: libnfs walks its table of calls at every look. */
 #define MAX_FLIGHT 256
 #define BACKOFF_FIRST_NS 100000000ull
-#define BACKOFF_MAX_NS 10000000000ull
+#define BACKOFF_MAX_NS 3000000000ull
 #define CONNECT_LIMIT_NS 10000000000ull
 /* JUKEBOX: the server is busy with this file; Linux waits 5 s, we start lower. */
 #define JUKEBOX_NS 500000000ull
+#define REFUSED_MAX 5
 #define TICK_MS 100
 
 enum state { DOWN, CONNECTING, UP };
@@ -51,8 +61,9 @@ struct nfs_client {
 	enum state state;
 	struct rpc_context *rpc; /* NULL when DOWN */
 	bool lost; /* the connection is finished; seen in a callback, acted on outside */
+	bool ready; /* the descriptor was reported: look even when nothing is expected */
 	struct thr_watch watch; /* fd -1: not watched */
-	TAILQ_HEAD(call_list, nfs_call) queue, flight, later;
+	TAILQ_HEAD(call_list, nfs_call) queue, flight, failed, later;
 	unsigned int nr_flight, completed;
 	uint64_t retry_ns, backoff_ns, connect_ns;
 	bool complained; /* "not responding" was said */
@@ -73,7 +84,7 @@ static void watch_off(struct nfs_client *c)
 
 static void on_ready(struct thr_watch *w, uint32_t revents)
 {
-	/* Waking up is all: the thread's next round polls the client. */
+	container_of(w, struct nfs_client, watch)->ready = true; /* for the thread's next round */
 }
 
 /* Follows libnfs' descriptor and wishes; a system call only when they changed. */
@@ -92,12 +103,23 @@ static void watch_update(struct nfs_client *c)
 	}
 }
 
+/* The calls of a dead connection are sent again, in their order, before all others. */
+static void requeue_failed(struct nfs_client *c)
+{
+	struct nfs_call *call;
+
+	TAILQ_FOREACH(call, &c->failed, link)
+		call->resent = true;
+	TAILQ_CONCAT(&c->failed, &c->queue, link);
+	TAILQ_CONCAT(&c->queue, &c->failed, link);
+}
+
 /* Everything libnfs has comes back through on_reply() with an error and so returns to the queue. */
 static void go_down(struct nfs_client *c, const char *why)
 {
 	struct rpc_context *rpc = c->rpc;
 
-	DOCA_LOG_DBG("connection to %s: %s", c->mnt->opts.server, why);
+	DOCA_LOG_DBG("connection to %s: %s", c->mnt->opts.server, why ? why : "closed");
 	watch_off(c);
 	c->state = DOWN;
 	c->rpc = NULL;
@@ -105,6 +127,7 @@ static void go_down(struct nfs_client *c, const char *why)
 	c->cred_valid = false;
 	if (rpc)
 		rpc_destroy_context(rpc);
+	requeue_failed(c);
 	c->retry_ns = clock_ns() + c->backoff_ns;
 	c->backoff_ns = max(c->backoff_ns * 2, BACKOFF_FIRST_NS);
 	c->backoff_ns = min(c->backoff_ns, BACKOFF_MAX_NS);
@@ -119,6 +142,7 @@ static void complain(struct nfs_client *c)
 
 static void recovered(struct nfs_client *c)
 {
+	c->backoff_ns = 0;
 	if (c->complained)
 		DOCA_LOG_WARN("nfs: server %s OK", c->mnt->opts.server);
 	c->complained = false;
@@ -127,6 +151,7 @@ static void recovered(struct nfs_client *c)
 static void on_connected(struct rpc_context *rpc, int status, void *data, void *private_data)
 {
 	struct nfs_client *c = private_data;
+	const int on = 1;
 
 	if (rpc != c->rpc)
 		return; /* a context being thrown away */
@@ -134,8 +159,9 @@ static void on_connected(struct rpc_context *rpc, int status, void *data, void *
 		c->lost = true;
 		return;
 	}
+	/* Each call is one send(): Nagle would hold a second one back until the first is answered. */
+	setsockopt(rpc_get_fd(rpc), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	c->state = UP;
-	c->backoff_ns = 0;
 }
 
 static void go_up(struct nfs_client *c)
@@ -147,8 +173,7 @@ static void go_up(struct nfs_client *c)
 	}
 	c->state = CONNECTING;
 	c->connect_ns = clock_ns();
-	if (rpc_connect_port_async(c->rpc, c->mnt->address, c->mnt->nfs_port, NFS_PROGRAM, NFS_V3,
-				   on_connected, c))
+	if (rpc_connect_async(c->rpc, c->mnt->address, c->mnt->nfs_port, on_connected, c))
 		go_down(c, rpc_get_error(c->rpc));
 }
 
@@ -177,28 +202,16 @@ static int use_cred(struct nfs_client *c, const struct nfs_cred *cred)
 	return 0;
 }
 
-static void back_to_queue(struct nfs_call *call)
+/* Sends it once more as a new call, after a pause. */
+static void postpone(struct nfs_client *c, struct nfs_call *call)
 {
-	struct nfs_client *c = call->client;
-
-	TAILQ_REMOVE(&c->flight, call, link);
-	c->nr_flight--;
-	call->resent = true;
-	TAILQ_INSERT_HEAD(&c->queue, call, link);
+	call->xid = 0;
+	call->sent_ns = clock_ns() + JUKEBOX_NS;
+	TAILQ_INSERT_TAIL(&c->later, call, link);
 }
 
-static void finish(struct nfs_call *call, int err, struct nfs_result *res)
+static void finish(struct nfs_client *c, struct nfs_call *call, int err, struct nfs_result *res)
 {
-	struct nfs_client *c = call->client;
-
-	TAILQ_REMOVE(&c->flight, call, link);
-	c->nr_flight--;
-	if (err == -EAGAIN) { /* JUKEBOX: a new call, later */
-		call->xid = 0;
-		call->sent_ns = clock_ns() + JUKEBOX_NS;
-		TAILQ_INSERT_TAIL(&c->later, call, link);
-		return;
-	}
 	c->completed++;
 	res->resent = call->resent;
 	call->done(call, err, res);
@@ -211,34 +224,65 @@ static void on_reply(struct rpc_context *rpc, int status, void *data, void *priv
 	struct nfs_result res;
 	int err;
 
+	TAILQ_REMOVE(&c->flight, call, link);
+	c->nr_flight--;
 	if (status != RPC_STATUS_SUCCESS || !data) {
-		/* Lost with the connection, or a reply libnfs could not read: ask again. */
-		if (rpc == c->rpc)
-			c->lost = true;
-		back_to_queue(call);
+		TAILQ_INSERT_TAIL(&c->failed, call, link);
 		return;
 	}
 	recovered(c);
 	err = codec_result(call, data, &res);
-	finish(call, err, &res);
+	if (err == -EAGAIN) /* JUKEBOX */
+		postpone(c, call);
+	else
+		finish(c, call, err, &res);
+}
+
+/* After libnfs returned and the connection is still good: what failed was refused. */
+static void judge_failed(struct nfs_client *c)
+{
+	struct nfs_call *call;
+
+	while ((call = TAILQ_FIRST(&c->failed))) {
+		struct nfs_result none = { 0 };
+
+		TAILQ_REMOVE(&c->failed, call, link);
+		DOCA_LOG_DBG("procedure %u refused: %s", call->proc, rpc_get_error(c->rpc));
+		if (++call->refused < REFUSED_MAX)
+			postpone(c, call);
+		else
+			finish(c, call, -EIO, &none);
+	}
+}
+
+static int send_one(struct nfs_client *c, struct nfs_call *call)
+{
+	int rc;
+
+	while (!call->xid)
+		call->xid = ++c->next_xid;
+	rpc_set_next_xid(c->rpc, call->xid);
+	rc = use_cred(c, call->cred);
+	return rc ? rc : codec_send(c->rpc, call, &c->scratch, on_reply);
 }
 
 static void send_queued(struct nfs_client *c)
 {
 	struct nfs_call *call;
 
-	while (!c->lost && c->nr_flight < MAX_FLIGHT && (call = TAILQ_FIRST(&c->queue))) {
-		if (!call->xid)
-			call->xid = ++c->next_xid ? c->next_xid : ++c->next_xid;
-		rpc_set_next_xid(c->rpc, call->xid);
+	while (c->nr_flight < MAX_FLIGHT && (call = TAILQ_FIRST(&c->queue))) {
+		int rc = send_one(c, call);
+
 		TAILQ_REMOVE(&c->queue, call, link);
+		if (rc) { /* out of memory: one call's error, not a standstill of all */
+			struct nfs_result none = { 0 };
+
+			finish(c, call, rc, &none);
+			continue;
+		}
 		TAILQ_INSERT_TAIL(&c->flight, call, link);
 		c->nr_flight++;
 		call->sent_ns = clock_ns();
-		if (use_cred(c, call->cred) || codec_send(c->rpc, call, &c->scratch, on_reply)) {
-			back_to_queue(call); /* out of memory: the next round tries again */
-			return;
-		}
 	}
 }
 
@@ -247,30 +291,49 @@ void nfs_client_call(struct nfs_client *c, struct nfs_call *call)
 	call->client = c;
 	call->xid = 0;
 	call->resent = false;
+	call->refused = 0;
 	TAILQ_INSERT_TAIL(&c->queue, call, link);
 }
 
 /* ---- the engine's round ---- */
 
+/*
+ * What to tell libnfs about its socket. It reads and writes without blocking, so no system call finds out
+ * first: after queueing we write, else we read, and both when the last write did not get everything out.
+ */
+static int likely_events(const struct nfs_client *c)
+{
+	if (!(rpc_which_events(c->rpc) & POLLOUT))
+		return POLLIN;
+	return c->watch.events & POLLOUT ? POLLIN | POLLOUT : POLLOUT;
+}
+
+static int connect_events(const struct nfs_client *c)
+{
+	struct pollfd pfd = { .fd = rpc_get_fd(c->rpc), .events = POLLOUT };
+
+	return poll(&pfd, 1, 0) > 0 ? pfd.revents : 0;
+}
+
 static void service(struct nfs_client *c)
 {
-	struct pollfd pfd = { .fd = rpc_get_fd(c->rpc),
-			      .events = (short)rpc_which_events(c->rpc) };
+	int events = c->state == CONNECTING ? connect_events(c) : likely_events(c);
 
-	if (pfd.fd < 0 || poll(&pfd, 1, 0) <= 0)
-		return;
-	if (rpc_service(c->rpc, pfd.revents))
+	c->ready = false;
+	if (events && rpc_service(c->rpc, events))
 		c->lost = true;
+	if (!c->lost)
+		judge_failed(c);
 }
 
 static void wake_later(struct nfs_client *c)
 {
-	struct nfs_call *call = TAILQ_FIRST(&c->later);
+	struct nfs_call *call;
 
-	if (!call || call->sent_ns > clock_ns())
-		return;
-	TAILQ_REMOVE(&c->later, call, link);
-	TAILQ_INSERT_TAIL(&c->queue, call, link);
+	while ((call = TAILQ_FIRST(&c->later)) && call->sent_ns <= clock_ns()) {
+		TAILQ_REMOVE(&c->later, call, link);
+		TAILQ_INSERT_TAIL(&c->queue, call, link);
+	}
 }
 
 /* The oldest call has waited too long, or connecting has. */
@@ -284,27 +347,33 @@ static bool silent(const struct nfs_client *c)
 	return oldest && clock_ns() - oldest->sent_ns > limit;
 }
 
+/* Losing a connection once is normal: servers drop idle ones. */
+static void give_up_connection(struct nfs_client *c)
+{
+	bool wanted = c->nr_flight || !TAILQ_EMPTY(&c->queue) || !TAILQ_EMPTY(&c->failed);
+
+	if (wanted && (c->backoff_ns || !c->lost))
+		complain(c);
+	go_down(c, c->lost ? rpc_get_error(c->rpc) : "no answer");
+}
+
 int nfs_client_poll(struct nfs_client *c)
 {
-	bool wanted = !TAILQ_EMPTY(&c->queue) || c->nr_flight;
-
 	c->completed = 0;
 	if (!TAILQ_EMPTY(&c->later))
 		wake_later(c);
-	if (c->state == DOWN && wanted && clock_ns() >= c->retry_ns)
+	if (c->state == DOWN && !TAILQ_EMPTY(&c->queue) && clock_ns() >= c->retry_ns)
 		go_up(c);
 	if (c->state == DOWN)
 		return 0;
 	if (c->state == UP && !TAILQ_EMPTY(&c->queue))
 		send_queued(c);
-	service(c);
-	if (c->lost || silent(c)) {
-		if (wanted)
-			complain(c);
-		go_down(c, c->lost ? rpc_get_error(c->rpc) : "no answer");
-	} else {
+	if (c->nr_flight || c->ready || c->state == CONNECTING)
+		service(c);
+	if (c->lost || silent(c))
+		give_up_connection(c);
+	else
 		watch_update(c);
-	}
 	return (int)c->completed;
 }
 
@@ -326,6 +395,7 @@ int nfs_client_create(const struct nfs_mount *mnt, struct thr *thr, struct nfs_c
 	c->watch.fd = -1;
 	TAILQ_INIT(&c->queue);
 	TAILQ_INIT(&c->flight);
+	TAILQ_INIT(&c->failed);
 	TAILQ_INIT(&c->later);
 	/* Two clients of one host must not share ids: the server's cache may key on address and id. */
 	c->next_xid = (uint32_t)(clock_ns() * 2654435761u) ^ (uint32_t)(uintptr_t)c ^

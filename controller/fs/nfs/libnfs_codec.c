@@ -131,11 +131,16 @@ static uint32_t move_bytes(const struct nfs_call *c, char *flat, uint32_t len, b
 	return done;
 }
 
-/* libnfs copies the payload while it encodes: contiguous bytes need no copy of ours. */
+/* libnfs copies the payload while it encodes: bytes in one segment need no copy of ours. */
 static char *payload(const struct nfs_call *c, struct codec_scratch *scratch)
 {
-	if (c->iovcnt == 1)
-		return (char *)c->iov[0].iov_base + c->iov_off;
+	size_t skip = c->iov_off;
+	int i = 0;
+
+	while (i < c->iovcnt && skip >= c->iov[i].iov_len)
+		skip -= c->iov[i++].iov_len;
+	if (i < c->iovcnt && c->iov[i].iov_len - skip >= c->count)
+		return (char *)c->iov[i].iov_base + skip;
 	if (scratch->size < c->count) {
 		char *buf = realloc(scratch->buf, c->count);
 
@@ -153,7 +158,7 @@ static int send_write(struct rpc_context *rpc, struct nfs_call *c, struct codec_
 {
 	char *buf = payload(c, scratch);
 	WRITE3args a = { .file = fh_arg(c->fh), .offset = c->offset, .count = c->count,
-			 .stable = UNSTABLE, .data = { c->count, buf } };
+			 .stable = c->stable ? FILE_SYNC : UNSTABLE, .data = { c->count, buf } };
 
 	return buf ? rpc_nfs3_write_async(rpc, cb, &a, c) : -1;
 }
@@ -282,17 +287,25 @@ static int read_res(struct nfs_call *c, const READ3resok *ok, struct nfs_result 
 	return 0;
 }
 
-/* The list is the server's: entries without a name end it. */
+/*
+ * The list is the server's: entries without a name end it. libnfs allocates entries without regard to
+ * alignment, so each is copied out first.
+ */
 static int readdir_res(struct nfs_call *c, const READDIR3resok *ok, struct nfs_result *r)
 {
+	entry3 e;
+
 	r->has_attr = post_attr(&ok->dir_attributes, &r->attr);
 	r->eof = ok->reply.eof;
 	memcpy(r->verf, ok->cookieverf, NFS_VERF_SIZE);
-	for (const entry3 *e = ok->reply.entries; e && e->name; e = e->nextentry) {
-		struct nfs_dirent ent = { .fileid = e->fileid, .cookie = e->cookie,
-					  .name = e->name };
+	for (const void *next = ok->reply.entries; next; next = e.nextentry) {
+		struct nfs_dirent ent = { 0 };
 
-		if (!c->entry(c, &ent)) {
+		memcpy(&e, next, sizeof(e));
+		ent.fileid = e.fileid;
+		ent.cookie = e.cookie;
+		ent.name = e.name;
+		if (!e.name || !c->entry(c, &ent)) {
 			r->eof = false;
 			break;
 		}
@@ -302,16 +315,21 @@ static int readdir_res(struct nfs_call *c, const READDIR3resok *ok, struct nfs_r
 
 static int readdirplus_res(struct nfs_call *c, const READDIRPLUS3resok *ok, struct nfs_result *r)
 {
+	entryplus3 e;
+
 	r->has_attr = post_attr(&ok->dir_attributes, &r->attr);
 	r->eof = ok->reply.eof;
 	memcpy(r->verf, ok->cookieverf, NFS_VERF_SIZE);
-	for (const entryplus3 *e = ok->reply.entries; e && e->name; e = e->nextentry) {
-		struct nfs_dirent ent = { .fileid = e->fileid, .cookie = e->cookie,
-					  .name = e->name };
+	for (const void *next = ok->reply.entries; next; next = e.nextentry) {
+		struct nfs_dirent ent = { 0 };
 
-		ent.has_attr = post_attr(&e->name_attributes, &ent.attr);
-		ent.has_fh = post_fh(&e->name_handle, &ent.fh);
-		if (!c->entry(c, &ent)) {
+		memcpy(&e, next, sizeof(e));
+		ent.fileid = e.fileid;
+		ent.cookie = e.cookie;
+		ent.name = e.name;
+		ent.has_attr = post_attr(&e.name_attributes, &ent.attr);
+		ent.has_fh = post_fh(&e.name_handle, &ent.fh);
+		if (!e.name || !c->entry(c, &ent)) {
 			r->eof = false;
 			break;
 		}
@@ -359,9 +377,8 @@ static int fsstat_res(const FSSTAT3resok *ok, struct nfs_result *r)
 	case NFS_##NAME: \
 		return nfs_errno(((const NAME##3res *)data)->status);
 
-int codec_result(struct nfs_call *c, void *data, struct nfs_result *r)
+static int result_of(struct nfs_call *c, void *data, struct nfs_result *r)
 {
-	memset(r, 0, sizeof(*r));
 	switch (c->proc) {
 	NEW_OBJECT(CREATE)
 	NEW_OBJECT(MKDIR)
@@ -380,7 +397,7 @@ int codec_result(struct nfs_call *c, void *data, struct nfs_result *r)
 	RESULT(READLINK, r->target = ok->data)
 	RESULT(READ, return read_res(c, ok, r))
 	RESULT(WRITE, r->count = min(ok->count, c->count);
-	       r->file_sync = ok->committed == FILE_SYNC;
+	       r->file_sync = ok->committed != UNSTABLE;
 	       r->has_attr = post_attr(&ok->file_wcc.after, &r->attr);
 	       memcpy(r->verf, ok->verf, NFS_VERF_SIZE))
 	RESULT(LINK, r->has_attr = post_attr(&ok->file_attributes, &r->attr))
@@ -395,4 +412,34 @@ int codec_result(struct nfs_call *c, void *data, struct nfs_result *r)
 		break;
 	}
 	return -EIO;
+}
+
+/* Calls about an object, not a name in it. */
+static bool by_handle(enum nfs_proc proc)
+{
+	switch (proc) {
+	case NFS_GETATTR:
+	case NFS_SETATTR:
+	case NFS_ACCESS:
+	case NFS_READLINK:
+	case NFS_READ:
+	case NFS_WRITE:
+	case NFS_READDIR:
+	case NFS_READDIRPLUS:
+	case NFS_FSSTAT:
+	case NFS_COMMIT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+int codec_result(struct nfs_call *c, void *data, struct nfs_result *r)
+{
+	int err;
+
+	memset(r, 0, sizeof(*r));
+	err = result_of(c, data, r);
+	/* There is no name that could be missing: Linux looks up anew on ESTALE only. */
+	return err == -ENOENT && by_handle(c->proc) ? -ESTALE : err;
 }

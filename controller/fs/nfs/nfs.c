@@ -3,12 +3,17 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
 
+#include "base/clock.h"
 #include "fs/types.h"
 #include "nfs.h"
 
 /* Linux' default for TCP (timeo=600). */
 #define DEFAULT_TIMEO_MS 60000
+/* Of one guest; a node each would be hundreds of megabytes. */
+#define MAX_OPENS (1u << 20)
 /* How long an ending thread waits for its last removals of silly names. */
 #define DETACH_ROUNDS 1000
 
@@ -36,7 +41,7 @@ static int make_tables(struct nfs_fs *nfs)
 	int rc = nodetab_create(&nfs_node_ops, nfs, 0, &nfs->nodes);
 
 	if (!rc)
-		rc = nodetab_create(&nfs_open_ops, nfs, 0, &nfs->opens);
+		rc = nodetab_create(&nfs_open_ops, nfs, MAX_OPENS, &nfs->opens);
 	return rc ? rc : nfs_root(nfs);
 }
 
@@ -57,14 +62,17 @@ static int nfs_open_fs(const struct fs_config *cfg, struct fs **ret_fs, char *er
 	if (!nfs)
 		return rc;
 	pthread_mutex_init(&nfs->lock, NULL);
+	if (getrandom(&nfs->serial, sizeof(nfs->serial), 0) < 0)
+		nfs->serial = clock_ns();
 	TAILQ_INIT(&nfs->dirty);
 	STAILQ_INIT(&nfs->silly_todo);
 	nfs->fs.ops = &fs_nfs;
 	nfs->fs.init_flags = FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_AUTO_INVAL_DATA |
 			     FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO | FUSE_PARALLEL_DIROPS |
-			     FUSE_ASYNC_DIO;
-	nfs->server = strdup(cfg->server);
-	nfs->export_path = strdup(cfg->export_path);
+			     FUSE_ASYNC_DIO | FUSE_CREATE_SUPP_GROUP |
+			     FUSE_HANDLE_KILLPRIV_V2; /* the server's own doing */
+	nfs->server = strdup(cfg->server ? cfg->server : "");
+	nfs->export_path = strdup(cfg->export_path ? cfg->export_path : "");
 	if (nfs->server && nfs->export_path)
 		rc = mount_export(nfs, cfg, err);
 	if (!rc)
@@ -173,7 +181,6 @@ const struct fs_ops fs_nfs = {
 		[FUSE_FSYNC] = nfs_fsync,
 		[FUSE_FSYNCDIR] = nfs_fsyncdir,
 		[FUSE_SYNCFS] = nfs_syncfs,
-		[FUSE_FALLOCATE] = nfs_fallocate,
 		[FUSE_OPENDIR] = nfs_opendir,
 		[FUSE_READDIR] = nfs_readdir,
 		[FUSE_READDIRPLUS] = nfs_readdirplus,

@@ -5,7 +5,9 @@
  *   nfs.c         open/close, attach/detach, poll, the operations table
  *   nfs_opts.c    mount options
  *   nfs_node.c    nodes (file handles), open files, conversions to FUSE
- *   nfs_meta.c nfs_create.c nfs_file.c nfs_dir.c nfs_silly.c   the operations
+ *   nfs_meta.c nfs_create.c nfs_file.c nfs_dir.c   the operations
+ *   nfs_commit.c  FLUSH FSYNC SYNCFS: what is not on stable storage yet
+ *   nfs_silly.c   files that are open and have lost their name
  *   client.h      the client interface; client_libnfs.c mount_libnfs.c libnfs_codec.c its engine
  *
  * Node ids and file handles given to the guest are nodetab ids. A request pins what it uses in its struct
@@ -32,6 +34,7 @@ struct nfs_silly {
 	struct nfs_fh dir;
 	struct nfs_cred cred; /* of who unlinked it */
 	char name[NFS_SILLY_LEN];
+	bool linked; /* made with LINK: the file had its first name as well */
 	struct nfs_call call; /* for the REMOVE */
 	struct nfs_thread *thread;
 };
@@ -40,12 +43,13 @@ struct nfs_node {
 	struct node node;
 	struct nfs_fh fh; /* const */
 	uint32_t nr_open; /* atomic */
-	struct nfs_silly *silly; /* under fs.lock; NULL: has its name still */
+	struct nfs_silly *silly; /* written under fs.lock, atomic; NULL: has its name still */
 	/* write-back state, under fs.lock */
 	TAILQ_ENTRY(nfs_node) dirty_link;
 	bool dirty; /* UNSTABLE data not committed; on fs.dirty */
 	bool lost; /* the server forgot some of it: the next fsync says EIO */
-	uint8_t verf[NFS_VERF_SIZE]; /* of the first write since the last commit */
+	uint8_t verf[NFS_VERF_SIZE]; /* of the writes since the last commit */
+	uint32_t writes; /* counted, so that a COMMIT knows of those that came after it */
 	uint32_t uid, gid; /* of the last writer, for SYNCFS */
 };
 _Static_assert(sizeof(struct nfs_node) < 200, "a guest may make us hold millions of nodes");
@@ -55,8 +59,8 @@ struct nfs_open {
 	struct node node;
 	struct nfs_node *file; /* pinned */
 	struct nfs_cred cred; /* who opened it: I/O runs with these rights */
-	uint32_t flags;
-	uint8_t cookieverf[NFS_VERF_SIZE]; /* directories; the guest reads one at a time */
+	bool dir; /* not counted in nr_open: directories get no silly names */
+	uint64_t cookieverf; /* directories: 8 opaque bytes, atomic */
 };
 
 struct nfs_fs {
@@ -64,10 +68,11 @@ struct nfs_fs {
 	struct nfs_mount mnt; /* const */
 	char *server, *export_path;
 	struct nodetab *nodes, *opens;
-	uint64_t nr_open; /* atomic: files open now; 0 spares UNLINK a LOOKUP */
-	uint64_t serial; /* atomic: makes keys and silly names unique */
+	uint64_t nr_open; /* atomic: files open now; 0 spares UNLINK and RENAME a LOOKUP */
+	uint64_t serial; /* atomic: makes keys and silly names unique; from a random start */
 	pthread_mutex_t lock; /* held for list and flag changes only, never over a call */
 	TAILQ_HEAD(, nfs_node) dirty;
+	uint32_t nr_dirty;
 	STAILQ_HEAD(, nfs_silly) silly_todo; /* to be removed by whichever thread polls next */
 	int has_silly; /* atomic: silly_todo is not empty */
 };
@@ -84,14 +89,18 @@ struct nreq {
 	struct fs_req *req;
 	struct nfs_call call;
 	struct nfs_cred cred;
-	struct nfs_node *node; /* of in->nodeid */
+	struct nfs_node *node; /* of in->nodeid, or of open */
 	struct nfs_node *node2; /* LINK: the file; RENAME: the other directory */
 	struct nfs_open *open;
-	struct nfs_silly *silly; /* set: the name was renamed away */
-	struct nfs_node *victim; /* while that RENAME runs; pinned */
-	size_t moved; /* READ, WRITE: bytes so far */
+	struct nfs_silly *silly; /* the other name its victim got */
+	struct nfs_node *victim; /* the open file whose name goes; pinned */
+	const char *lost_name; /* that name */
+	size_t moved; /* READ, WRITE: bytes so far; SYNCFS: files */
 	void (*then)(struct nreq *n); /* what a preparing step leads to */
+	uint32_t writes; /* COMMIT: of the node when it was sent */
 	bool plus;
+	bool exclusive; /* CREATE: done with a verifier, attributes come after it */
+	bool retried; /* READDIR: with a fresh cookie verifier */
 };
 
 static inline struct nfs_fs *nfs_of(const struct fs_req *req)
@@ -107,7 +116,12 @@ int nfs_root(struct nfs_fs *nfs);
  * Starts a request: pins in->nodeid, takes the caller's credentials. NULL: it has been answered (ESTALE).
  */
 struct nreq *nfs_begin(struct fs_req *req);
-/* As above for requests with a file handle: pins it too, and uses the opener's credentials. */
+/* As above, for requests about names in the node: EINVAL for what is none. */
+struct nreq *nfs_begin_name(struct fs_req *req);
+/*
+ * For requests with a file handle: pins that, which pins its node, and uses the opener's credentials.
+ * NULL: it has been answered (EBADF). The handle decides; in->nodeid is not looked at.
+ */
 struct nreq *nfs_begin_open(struct fs_req *req, uint64_t fh);
 /* Makes a call about n->node with everything else zero. */
 void nfs_prepare(struct nreq *n, enum nfs_proc proc);
@@ -125,21 +139,32 @@ int nfs_fill_entry(struct nreq *n, const struct nfs_fh *fh, const struct nfs_att
 		   struct fuse_entry_out *entry, bool grant);
 /* done() of all calls whose reply is an entry; asks for what the server left out. */
 void nfs_entry_done(struct nfs_call *call, int err, const struct nfs_result *res);
-int nfs_open_create(struct nreq *n, struct nfs_node *file, uint32_t flags, uint64_t *ret_fh);
+/* An open file or directory for the guest, with the request's credentials. Takes its own pin on node. */
+int nfs_open_create(struct nreq *n, struct nfs_node *node, bool dir, uint64_t *ret_fh);
+/* The node of a handle if there is one; pinned. */
+struct nfs_node *nfs_node_find(struct nfs_fs *nfs, const struct nfs_fh *fh);
 
 /* ---- nfs_opts.c: "key=value,..."; 0 or -EINVAL with a sentence in err ---- */
 int nfs_parse_options(const char *text, struct nfs_mount_opts *opts, char *err);
 
-/* ---- nfs_file.c ---- */
-bool nfs_is_dirty(struct nfs_fs *nfs, struct nfs_node *node);
+/* ---- nfs_commit.c: data the server has but may still forget ---- */
+/* A WRITE was answered. */
+void nfs_note_write(struct nreq *n, const struct nfs_result *res);
+/* Ends the request with 0 or the error fsync must report, after a COMMIT if there is anything to commit. */
+void nfs_commit(struct nreq *n);
+/* The node dies: nobody can ask about its data any more. */
+void nfs_forget_dirty(struct nfs_fs *nfs, struct nfs_node *node);
 
 /* ---- nfs_silly.c ---- */
 /*
- * If dir/name is an open file of ours: renames it away first. Then then(n) in either case, with n->silly
- * set when the name is gone already. Errors end the request.
+ * If dir/name is an open file of ours, gives it another name first: UNLINK renames it away, RENAME links
+ * it, so that its name is never missing. Then then(n) in either case, with n->silly set if that happened.
+ * Errors end the request.
  */
 void nfs_silly_check(struct nreq *n, const struct nfs_fh *dir, const char *name,
 		     void (*then)(struct nreq *n));
+/* The request's last step has ended with err: keeps the other name for the last close, or removes it. */
+void nfs_silly_settle(struct nreq *n, int err);
 void nfs_silly_closed(struct nfs_fs *nfs, struct nfs_node *node); /* last close */
 void nfs_silly_poll(struct nfs_thread *t);
 
@@ -168,7 +193,6 @@ void nfs_flush(struct fs_req *req);
 void nfs_fsync(struct fs_req *req);
 void nfs_fsyncdir(struct fs_req *req);
 void nfs_syncfs(struct fs_req *req);
-void nfs_fallocate(struct fs_req *req);
 void nfs_opendir(struct fs_req *req);
 void nfs_readdir(struct fs_req *req);
 void nfs_readdirplus(struct fs_req *req);

@@ -14,7 +14,7 @@
 /* Begins a call that makes name[0] in the request's directory. */
 static struct nreq *begin_new(struct fs_req *req, enum nfs_proc proc, uint32_t mode)
 {
-	struct nreq *n = nfs_begin(req);
+	struct nreq *n = nfs_begin_name(req);
 
 	if (!n)
 		return NULL;
@@ -48,23 +48,57 @@ void nfs_mkdir(struct fs_req *req)
 		nfs_go(n, nfs_entry_done);
 }
 
+/* libnfs builds a request in 4096 bytes: a target that leaves no room for the rest is never sent. */
+#define SYMLINK_TARGET_MAX 3072
+
 void nfs_symlink(struct fs_req *req)
 {
-	struct nreq *n = begin_new(req, NFS_SYMLINK, 0777);
+	struct nreq *n;
 
+	if (strlen(req->name[1]) > SYMLINK_TARGET_MAX) {
+		fs_req_done(req, -ENAMETOOLONG);
+		return;
+	}
+	n = begin_new(req, NFS_SYMLINK, 0777);
 	if (!n)
 		return;
 	n->call.target = req->name[1];
 	nfs_go(n, nfs_entry_done);
 }
 
+static void excl_done(struct nfs_call *call, int err, const struct nfs_result *res)
+{
+	struct nreq *n = nreq_of(call);
+
+	if (err != -EOPNOTSUPP) {
+		nfs_entry_done(call, err, res);
+		return;
+	}
+	n->exclusive = false;
+	n->call.create_mode = NFS_GUARDED;
+	nfs_go(n, nfs_entry_done);
+}
+
+/*
+ * O_EXCL goes with a verifier, by which a server that restarted knows its own file again: a lock file made
+ * by the first sending must not be "somebody else's" to the second.
+ */
 void nfs_create(struct fs_req *req)
 {
 	struct nreq *n = begin_new(req, NFS_CREATE, req->create->mode);
+	uint64_t verf;
 
 	if (!n)
 		return;
-	n->call.create_mode = req->create->flags & O_EXCL ? NFS_GUARDED : NFS_UNCHECKED;
+	if (req->create->flags & O_EXCL) {
+		n->exclusive = true;
+		n->call.create_mode = NFS_EXCLUSIVE;
+		verf = __atomic_add_fetch(&nfs_of(req)->serial, 1, __ATOMIC_RELAXED);
+		memcpy(n->call.verf, &verf, sizeof(verf));
+		nfs_go(n, excl_done);
+		return;
+	}
+	n->call.create_mode = NFS_UNCHECKED;
 	if (req->create->flags & O_TRUNC) {
 		n->call.sattr.set |= NFS_SET_SIZE;
 		n->call.sattr.size = 0;
@@ -78,7 +112,7 @@ static void link_attr_done(struct nfs_call *call, int err, const struct nfs_resu
 {
 	struct nreq *n = nreq_of(call);
 
-	if (!err && !res->has_attr && call->proc == NFS_LINK) {
+	if (!err && !res->has_attr) {
 		nfs_prepare(n, NFS_GETATTR);
 		n->call.fh = &n->node2->fh;
 		nfs_go(n, link_attr_done);
@@ -89,9 +123,34 @@ static void link_attr_done(struct nfs_call *call, int err, const struct nfs_resu
 	nfs_done(n, err);
 }
 
+/* The name that was in the way of a second sending: ours, if it leads to the same file. */
+static void link_looked_up(struct nfs_call *call, int err, const struct nfs_result *res)
+{
+	const struct nfs_fh *fh = &nreq_of(call)->node2->fh;
+
+	if (err || !res->has_fh || res->fh.len != fh->len ||
+	    memcmp(res->fh.data, fh->data, fh->len))
+		err = -EEXIST;
+	link_attr_done(call, err, res);
+}
+
+static void link_done(struct nfs_call *call, int err, const struct nfs_result *res)
+{
+	struct nreq *n = nreq_of(call);
+	const char *name = n->req->name[0];
+
+	if (err != -EEXIST || !res->resent) {
+		link_attr_done(call, err, res);
+		return;
+	}
+	nfs_prepare(n, NFS_LOOKUP);
+	n->call.name = name;
+	nfs_go(n, link_looked_up);
+}
+
 void nfs_link(struct fs_req *req)
 {
-	struct nreq *n = nfs_begin(req);
+	struct nreq *n = nfs_begin_name(req);
 	struct node *old;
 
 	if (!n)
@@ -106,22 +165,26 @@ void nfs_link(struct fs_req *req)
 	n->call.fh = &n->node2->fh;
 	n->call.fh2 = &n->node->fh;
 	n->call.name2 = req->name[0];
-	nfs_go(n, link_attr_done);
+	nfs_go(n, link_done);
 }
 
 /* ---- removing ---- */
 
-/* A REMOVE that went out twice and finds nothing the second time did its work the first time. */
+/* What went out twice and finds nothing the second time did its work the first time. */
 static void remove_done(struct nfs_call *call, int err, const struct nfs_result *res)
 {
+	struct nreq *n = nreq_of(call);
+
 	if (err == -ENOENT && res->resent)
 		err = 0;
-	nfs_done(nreq_of(call), err);
+	nfs_silly_settle(n, err);
+	nfs_done(n, err);
 }
 
 static void unlink_now(struct nreq *n)
 {
 	if (n->silly) { /* the name went away with the silly rename */
+		nfs_silly_settle(n, 0);
 		nfs_done(n, 0);
 		return;
 	}
@@ -132,7 +195,7 @@ static void unlink_now(struct nreq *n)
 
 void nfs_unlink(struct fs_req *req)
 {
-	struct nreq *n = nfs_begin(req);
+	struct nreq *n = nfs_begin_name(req);
 
 	if (n)
 		nfs_silly_check(n, &n->node->fh, req->name[0], unlink_now);
@@ -140,7 +203,7 @@ void nfs_unlink(struct fs_req *req)
 
 void nfs_rmdir(struct fs_req *req)
 {
-	struct nreq *n = nfs_begin(req);
+	struct nreq *n = nfs_begin_name(req);
 
 	if (!n)
 		return;
@@ -150,7 +213,6 @@ void nfs_rmdir(struct fs_req *req)
 }
 
 /* ---- RENAME ---- */
-
 
 static void rename_now(struct nreq *n)
 {
@@ -171,7 +233,7 @@ void nfs_rename(struct fs_req *req)
 		fs_req_done(req, -EINVAL);
 		return;
 	}
-	n = nfs_begin(req);
+	n = nfs_begin_name(req);
 	if (!n)
 		return;
 	dir = nodetab_get(nfs_of(req)->nodes, req->rename2->newdir);

@@ -9,12 +9,19 @@
 
 #include "nfs.h"
 
+/*
+ * Bytes asked of the server. The least fits the longest entry with all its attributes; the most keeps the
+ * engine's decoder, which recurses once per entry, to a part of a thread's stack.
+ */
+#define LIST_MIN 4096
+#define LIST_MAX 65536
+
 void nfs_opendir(struct fs_req *req)
 {
 	struct nreq *n = nfs_begin(req);
 
 	if (n)
-		nfs_done(n, nfs_open_create(n, n->node, 0, &req->opened->fh));
+		nfs_done(n, nfs_open_create(n, n->node, true, &req->opened->fh));
 }
 
 static bool is_dot(const char *name)
@@ -64,6 +71,53 @@ static bool on_entry(struct nfs_call *call, const struct nfs_dirent *ent)
 
 static void list(struct nreq *n, enum nfs_proc proc);
 
+/* ---- cookie verifiers: 8 bytes, kept as a number since several READDIRs may run at a time ---- */
+
+static void keep_verf(struct nfs_open *dir, const uint8_t *verf)
+{
+	uint64_t v;
+
+	memcpy(&v, verf, sizeof(v));
+	__atomic_store_n(&dir->cookieverf, v, __ATOMIC_RELAXED);
+}
+
+static void use_verf(struct nfs_open *dir, uint8_t *verf)
+{
+	uint64_t v = __atomic_load_n(&dir->cookieverf, __ATOMIC_RELAXED);
+
+	memcpy(verf, &v, sizeof(v));
+}
+
+static bool ignore_entry(struct nfs_call *call, const struct nfs_dirent *ent)
+{
+	return false;
+}
+
+static void verf_renewed(struct nfs_call *call, int err, const struct nfs_result *res)
+{
+	struct nreq *n = nreq_of(call);
+
+	if (err) {
+		nfs_done(n, err);
+		return;
+	}
+	keep_verf(n->open, res->verf);
+	list(n, n->plus ? NFS_READDIRPLUS : NFS_READDIR);
+}
+
+/*
+ * The directory changed and its server changes verifiers with it, though cookies of one that can change
+ * under its readers must stay good: the start of the list tells the new verifier, then it is tried again.
+ */
+static void renew_verf(struct nreq *n)
+{
+	n->retried = true;
+	nfs_prepare(n, NFS_READDIR);
+	n->call.count = LIST_MIN;
+	n->call.entry = ignore_entry;
+	nfs_go(n, verf_renewed);
+}
+
 static void list_done(struct nfs_call *call, int err, const struct nfs_result *res)
 {
 	struct nreq *n = nreq_of(call);
@@ -73,26 +127,30 @@ static void list_done(struct nfs_call *call, int err, const struct nfs_result *r
 		list(n, NFS_READDIR);
 		return;
 	}
+	if (err == -EBADE && call->offset && !n->retried) {
+		renew_verf(n);
+		return;
+	}
 	/* An empty reply would mean the end of the directory. */
 	if (!err && !n->req->out_len && !res->eof)
-		err = -EIO;
+		err = n->req->read->size < LIST_MIN ? -EINVAL : -EIO;
 	if (!err)
-		memcpy(n->open->cookieverf, res->verf, NFS_VERF_SIZE);
-	nfs_done(n, err);
+		keep_verf(n->open, res->verf);
+	nfs_done(n, err == -EBADE ? -EIO : err);
 }
 
 static void list(struct nreq *n, enum nfs_proc proc)
 {
 	const struct fuse_read_in *in = n->req->read;
-	uint32_t most = nfs_of(n->req)->mnt.dtpref, want = max(in->size, 4096u);
+	uint32_t want = min(in->size, nfs_of(n->req)->mnt.dtpref);
 
 	nfs_prepare(n, proc);
 	n->call.offset = in->offset;
-	most = max(most, 4096u);
-	n->call.count = min(want, most);
+	want = min(want, (uint32_t)LIST_MAX);
+	n->call.count = max(want, (uint32_t)LIST_MIN);
 	n->call.entry = on_entry;
 	if (in->offset) /* the start of a directory takes no verifier */
-		memcpy(n->call.verf, n->open->cookieverf, NFS_VERF_SIZE);
+		use_verf(n->open, n->call.verf);
 	nfs_go(n, list_done);
 }
 

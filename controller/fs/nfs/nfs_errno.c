@@ -33,7 +33,7 @@ static const struct {
 	{ 71, -EREMOTE },
 	{ 10001, -ESTALE }, /* BADHANDLE */
 	{ 10002, -EREMOTEIO }, /* NOT_SYNC; SETATTR guard is not used */
-	{ 10003, -EIO }, /* BAD_COOKIE; readdir restarts before this shows */
+	{ 10003, -EBADE }, /* BAD_COOKIE; nfs_dir.c gets a new verifier before this shows */
 	{ 10004, -EOPNOTSUPP }, /* NOTSUPP */
 	{ 10005, -EIO }, /* TOOSMALL */
 	{ 10006, -EREMOTEIO }, /* SERVERFAULT */

@@ -29,19 +29,12 @@ static void lookup_done(struct nfs_call *call, int err, const struct nfs_result 
 
 void nfs_lookup(struct fs_req *req)
 {
-	const char *name = req->name[0];
-	struct nreq *n;
+	struct nreq *n = nfs_begin_name(req);
 
-	/* The kernel resolves these itself; a server would lead out of the export by the second. */
-	if (!strcmp(name, ".") || !strcmp(name, "..")) {
-		fs_req_done(req, -EINVAL);
-		return;
-	}
-	n = nfs_begin(req);
 	if (!n)
 		return;
 	nfs_prepare(n, NFS_LOOKUP);
-	n->call.name = name;
+	n->call.name = req->name[0];
 	nfs_go(n, lookup_done);
 }
 
@@ -49,9 +42,6 @@ static void attr_done(struct nfs_call *call, int err, const struct nfs_result *r
 {
 	struct nreq *n = nreq_of(call);
 
-	/* By handle there is no name that could be missing: Linux looks up anew on ESTALE only. */
-	if (err == -ENOENT)
-		err = -ESTALE;
 	if (!err && !res->has_attr) {
 		nfs_prepare(n, NFS_GETATTR);
 		nfs_go(n, attr_done);
@@ -59,6 +49,9 @@ static void attr_done(struct nfs_call *call, int err, const struct nfs_result *r
 	}
 	if (!err) {
 		nfs_fill_attr(&n->req->attr->attr, &res->attr);
+		/* The name it has on the server until it is closed does not count. */
+		if (__atomic_load_n(&n->node->silly, __ATOMIC_RELAXED) && res->attr.nlink)
+			n->req->attr->attr.nlink--;
 		fs_attr_set_valid(&nfs_of(n->req)->fs, n->req->attr);
 	}
 	nfs_done(n, err);
@@ -74,6 +67,16 @@ void nfs_getattr(struct fs_req *req)
 	nfs_go(n, attr_done);
 }
 
+/* NFSv3 has seconds from 1970 to 2106; Linux' own client bends what is outside in the same way. */
+static struct timespec wire_time(uint64_t sec, uint32_t nsec)
+{
+	if ((int64_t)sec < 0)
+		return (struct timespec){ 0 };
+	if (sec > UINT32_MAX)
+		return (struct timespec){ .tv_sec = UINT32_MAX };
+	return (struct timespec){ .tv_sec = (time_t)sec, .tv_nsec = nsec };
+}
+
 static struct nfs_sattr sattr_of(const struct fuse_setattr_in *in)
 {
 	static const struct {
@@ -84,8 +87,8 @@ static struct nfs_sattr sattr_of(const struct fuse_setattr_in *in)
 	};
 	struct nfs_sattr s = {
 		.mode = in->mode & 07777, .uid = in->uid, .gid = in->gid, .size = in->size,
-		.atime = { (time_t)in->atime, in->atimensec },
-		.mtime = { (time_t)in->mtime, in->mtimensec },
+		.atime = wire_time(in->atime, in->atimensec),
+		.mtime = wire_time(in->mtime, in->mtimensec),
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bits); i++)
@@ -102,7 +105,13 @@ void nfs_setattr(struct fs_req *req)
 {
 	const struct fuse_setattr_in *in = req->setattr;
 	bool by_handle = (in->valid & FATTR_FH) && (in->valid & FATTR_SIZE);
-	struct nreq *n = by_handle ? nfs_begin_open(req, in->fh) : nfs_begin(req);
+	struct nreq *n;
+
+	if (in->atimensec >= 1000000000 || in->mtimensec >= 1000000000) {
+		fs_req_done(req, -EINVAL);
+		return;
+	}
+	n = by_handle ? nfs_begin_open(req, in->fh) : nfs_begin(req);
 
 	if (!n)
 		return;
@@ -156,8 +165,10 @@ static void readlink_done(struct nfs_call *call, int err, const struct nfs_resul
 {
 	struct nreq *n = nreq_of(call);
 
-	if (!err)
-		fs_req_put(n->req, res->target, strlen(res->target));
+	size_t len = err ? 0 : strlen(res->target);
+
+	if (!err && (!len || fs_req_put(n->req, res->target, len) < len))
+		err = len ? -ENAMETOOLONG : -EIO;
 	nfs_done(n, err);
 }
 

@@ -40,14 +40,7 @@ static int node_init(void *fs, struct node *node, const void *key)
 
 static void node_fini(void *fs, struct node *node)
 {
-	struct nfs_fs *nfs = fs;
-	struct nfs_node *n = container_of(node, struct nfs_node, node);
-
-	pthread_mutex_lock(&nfs->lock);
-	if (n->dirty)
-		TAILQ_REMOVE(&nfs->dirty, n, dirty_link);
-	n->dirty = false;
-	pthread_mutex_unlock(&nfs->lock);
+	nfs_forget_dirty(fs, container_of(node, struct nfs_node, node));
 }
 
 const struct nodetab_ops nfs_node_ops = {
@@ -70,7 +63,7 @@ static int open_init(void *fs, struct node *node, const void *key)
 
 	o->file = from->file;
 	o->cred = from->cred;
-	o->flags = from->flags;
+	o->dir = from->dir;
 	return 0;
 }
 
@@ -81,9 +74,11 @@ static void open_fini(void *fs, struct node *node)
 
 	if (!o->file)
 		return; /* the place holder of id 1 */
-	__atomic_sub_fetch(&nfs->nr_open, 1, __ATOMIC_RELAXED);
-	if (__atomic_sub_fetch(&o->file->nr_open, 1, __ATOMIC_ACQ_REL) == 0)
-		nfs_silly_closed(nfs, o->file);
+	if (!o->dir) {
+		__atomic_sub_fetch(&nfs->nr_open, 1, __ATOMIC_RELAXED);
+		if (__atomic_sub_fetch(&o->file->nr_open, 1, __ATOMIC_ACQ_REL) == 0)
+			nfs_silly_closed(nfs, o->file);
+	}
 	nodetab_put(nfs->nodes, &o->file->node);
 }
 
@@ -103,11 +98,17 @@ int nfs_root(struct nfs_fs *nfs)
 	return rc ? rc : nodetab_set_root(nfs->nodes, hash_fh(&nfs->mnt.root), &nfs->mnt.root);
 }
 
-/* Consumes nothing: takes its own pin on file. */
-int nfs_open_create(struct nreq *n, struct nfs_node *file, uint32_t flags, uint64_t *ret_fh)
+struct nfs_node *nfs_node_find(struct nfs_fs *nfs, const struct nfs_fh *fh)
+{
+	struct node *node = nodetab_find(nfs->nodes, hash_fh(fh), fh);
+
+	return node ? container_of(node, struct nfs_node, node) : NULL;
+}
+
+int nfs_open_create(struct nreq *n, struct nfs_node *file, bool dir, uint64_t *ret_fh)
 {
 	struct nfs_fs *nfs = nfs_of(n->req);
-	const struct nfs_open proto = { .file = file, .cred = n->cred, .flags = flags };
+	const struct nfs_open proto = { .file = file, .cred = n->cred, .dir = dir };
 	struct node *node;
 	int rc;
 
@@ -120,8 +121,10 @@ int nfs_open_create(struct nreq *n, struct nfs_node *file, uint32_t flags, uint6
 		nodetab_put(nfs->nodes, &file->node);
 		return rc;
 	}
-	__atomic_add_fetch(&nfs->nr_open, 1, __ATOMIC_RELAXED);
-	__atomic_add_fetch(&file->nr_open, 1, __ATOMIC_RELAXED);
+	if (!dir) {
+		__atomic_add_fetch(&nfs->nr_open, 1, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&file->nr_open, 1, __ATOMIC_RELAXED);
+	}
 	nodetab_grant(nfs->opens, node);
 	*ret_fh = nodetab_id(node);
 	nodetab_put(nfs->opens, node);
@@ -141,44 +144,71 @@ static void take_cred(struct nreq *n)
 		n->cred.groups[i] = req->groups[i];
 }
 
+/* Everything but the node, which is pinned. */
+static struct nreq *begin(struct fs_req *req, struct nfs_node *node)
+{
+	struct nreq *n = req->ctx;
+
+	n->req = req;
+	n->node = node;
+	n->node2 = NULL;
+	n->open = NULL;
+	n->silly = NULL;
+	n->victim = NULL;
+	n->moved = 0;
+	n->plus = false;
+	n->exclusive = false;
+	n->retried = false;
+	return n;
+}
+
 struct nreq *nfs_begin(struct fs_req *req)
 {
 	struct node *node = nodetab_get(nfs_of(req)->nodes, req->in->nodeid);
-	struct nreq *n = req->ctx;
+	struct nreq *n;
 
 	if (!node) {
 		fs_req_done(req, -ESTALE);
 		return NULL;
 	}
-	n->req = req;
-	n->node = container_of(node, struct nfs_node, node);
-	n->node2 = NULL;
-	n->open = NULL;
-	n->silly = NULL;
-	n->moved = 0;
-	n->plus = false;
+	n = begin(req, container_of(node, struct nfs_node, node));
 	take_cred(n);
 	return n;
 }
 
+/* The kernel resolves "." and ".." itself; a server would lead out of the export by the second. */
+static bool is_name(const char *name)
+{
+	return *name && strcmp(name, ".") && strcmp(name, "..") && !strchr(name, '/');
+}
+
+struct nreq *nfs_begin_name(struct fs_req *req)
+{
+	bool two = req->in->opcode == FUSE_RENAME || req->in->opcode == FUSE_RENAME2;
+
+	if (is_name(req->name[0]) && (!two || is_name(req->name[1])))
+		return nfs_begin(req);
+	fs_req_done(req, -EINVAL);
+	return NULL;
+}
+
 struct nreq *nfs_begin_open(struct fs_req *req, uint64_t fh)
 {
-	struct nreq *n = nfs_begin(req);
-	struct node *node;
+	struct nfs_fs *nfs = nfs_of(req);
+	struct node *node = nodetab_get(nfs->opens, fh);
+	struct nfs_open *open;
+	struct nreq *n;
 
-	if (!n)
-		return NULL;
-	node = nodetab_get(nfs_of(req)->opens, fh);
-	if (!node) {
-		nfs_done(n, -EBADF);
-		return NULL;
-	}
-	n->open = container_of(node, struct nfs_open, node);
-	if (n->open->file != n->node) {
-		nfs_done(n, -EBADF);
+	open = node ? container_of(node, struct nfs_open, node) : NULL;
+	if (!open || !open->file) { /* forged, released, or the place holder */
+		if (open)
+			nodetab_put(nfs->opens, node);
+		fs_req_done(req, -EBADF);
 		return NULL;
 	}
-	n->cred = n->open->cred;
+	n = begin(req, open->file); /* the open file's pin on it is as good as one of ours */
+	n->open = open;
+	n->cred = open->cred;
 	return n;
 }
 
@@ -200,11 +230,14 @@ void nfs_done(struct nreq *n, int err)
 {
 	struct nfs_fs *nfs = nfs_of(n->req);
 
-	if (n->open)
-		nodetab_put(nfs->opens, &n->open->node);
 	if (n->node2)
 		nodetab_put(nfs->nodes, &n->node2->node);
-	nodetab_put(nfs->nodes, &n->node->node);
+	if (n->victim)
+		nodetab_put(nfs->nodes, &n->victim->node);
+	if (n->open)
+		nodetab_put(nfs->opens, &n->open->node);
+	else
+		nodetab_put(nfs->nodes, &n->node->node);
 	fs_req_done(n->req, err);
 }
 
@@ -255,8 +288,8 @@ int nfs_fill_entry(struct nreq *n, const struct nfs_fh *fh, const struct nfs_att
 
 static void entry_attr_done(struct nfs_call *call, int err, const struct nfs_result *res);
 
-/* The handle without attributes (a server may leave them out): ask. It is kept in the reply's place. */
-static void ask_attr(struct nreq *n, const struct nfs_fh *fh)
+/* A call about the new object, whose node is kept in node2: GETATTR, or SETATTR for what CREATE could not. */
+static void ask_about(struct nreq *n, const struct nfs_fh *fh, enum nfs_proc proc)
 {
 	struct nfs_fs *nfs = nfs_of(n->req);
 	struct node *node;
@@ -269,8 +302,11 @@ static void ask_attr(struct nreq *n, const struct nfs_fh *fh)
 	if (n->node2)
 		nodetab_put(nfs->nodes, &n->node2->node);
 	n->node2 = container_of(node, struct nfs_node, node);
-	nfs_prepare(n, NFS_GETATTR);
+	nfs_prepare(n, proc);
 	n->call.fh = &n->node2->fh;
+	/* An exclusive CREATE left its verifier in the times and says nothing of the mode. */
+	n->call.sattr.set = NFS_SET_MODE | NFS_SET_ATIME_NOW | NFS_SET_MTIME_NOW;
+	n->call.sattr.mode = proc == NFS_SETATTR ? n->req->create->mode & 07777 : 0;
 	nfs_go(n, entry_attr_done);
 }
 
@@ -282,8 +318,8 @@ static int finish_create(struct nreq *n)
 
 	if (!node)
 		return -ESTALE;
-	rc = nfs_open_create(n, container_of(node, struct nfs_node, node),
-			     n->req->create->flags, &n->req->create_open->fh);
+	rc = nfs_open_create(n, container_of(node, struct nfs_node, node), false,
+			     &n->req->create_open->fh);
 	nodetab_put(nfs->nodes, node);
 	n->req->create_open->open_flags = nfs->fs.cache.open_flags;
 	return rc;
@@ -304,36 +340,40 @@ static void entry_finish(struct nreq *n, const struct nfs_fh *fh, const struct n
 static void entry_attr_done(struct nfs_call *call, int err, const struct nfs_result *res)
 {
 	struct nreq *n = nreq_of(call);
+	struct nfs_fh fh;
 
-	if (err)
+	if (err) {
 		nfs_done(n, err);
-	else
+	} else if (res->has_attr) {
 		entry_finish(n, &n->node2->fh, &res->attr);
+	} else {
+		fh = n->node2->fh;
+		ask_about(n, &fh, NFS_GETATTR);
+	}
 }
 
 void nfs_entry_done(struct nfs_call *call, int err, const struct nfs_result *res)
 {
 	struct nreq *n = nreq_of(call);
 
+	if (!err && !res->has_fh && call->proc == NFS_LOOKUP)
+		err = -EIO;
 	if (err) {
 		nfs_done(n, err);
 		return;
 	}
-	if (!res->has_fh) {
-		/* New, but the server does not say what it is: look it up. */
+	if (!res->has_fh) { /* new, but the server does not say what it is */
 		const char *name = n->req->name[0];
 
-		if (call->proc == NFS_LOOKUP) {
-			nfs_done(n, -EIO);
-			return;
-		}
 		nfs_prepare(n, NFS_LOOKUP);
 		n->call.name = name;
 		nfs_go(n, nfs_entry_done);
 		return;
 	}
-	if (res->has_attr)
+	if (n->exclusive)
+		ask_about(n, &res->fh, NFS_SETATTR);
+	else if (res->has_attr)
 		entry_finish(n, &res->fh, &res->attr);
 	else
-		ask_attr(n, &res->fh);
+		ask_about(n, &res->fh, NFS_GETATTR);
 }

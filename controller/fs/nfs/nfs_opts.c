@@ -33,9 +33,14 @@ static void set_timeo(struct nfs_mount_opts *o, unsigned long v)
 	o->timeo_ms = (unsigned int)v * 100; /* given in tenths of a second */
 }
 
+static void set_sync(struct nfs_mount_opts *o, unsigned long v)
+{
+	o->sync = v;
+}
+
 static const struct {
 	const char *name;
-	unsigned long least, most;
+	unsigned long least, most; /* most 0: a word of its own, without a value */
 	void (*set)(struct nfs_mount_opts *o, unsigned long v);
 } table[] = {
 	{ "nfsport", 1, 65535, set_port },
@@ -44,20 +49,38 @@ static const struct {
 	{ "rsize", 1024, 1048576, set_rsize },
 	{ "wsize", 1024, 1048576, set_wsize },
 	{ "timeo", 1, 6000, set_timeo },
+	{ "sync", 1, 0, set_sync },
+	{ "async", 0, 0, set_sync },
 };
+
+/* Digits only: strtoul() would take spaces and signs. */
+static bool parse_number(const char *text, unsigned long least, unsigned long most, unsigned long *ret)
+{
+	size_t len = strlen(text);
+
+	if (!len || len > 9 || strspn(text, "0123456789") != len)
+		return false;
+	*ret = strtoul(text, NULL, 10);
+	return *ret >= least && *ret <= most;
+}
 
 static int parse_one(char *item, struct nfs_mount_opts *opts, char *err)
 {
-	char *value = strchr(item, '='), *end;
+	char *value = strchr(item, '=');
 	unsigned long v;
 
 	if (value)
 		*value++ = '\0';
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		v = table[i].least;
 		if (strcmp(table[i].name, item))
 			continue;
-		v = value ? strtoul(value, &end, 10) : 0;
-		if (!value || !*value || *end || v < table[i].least || v > table[i].most) {
+		if (!table[i].most && value) {
+			snprintf(err, FS_ERR_LEN, "NFS option %s takes no value", item);
+			return -EINVAL;
+		}
+		if (table[i].most &&
+		    (!value || !parse_number(value, table[i].least, table[i].most, &v))) {
 			snprintf(err, FS_ERR_LEN, "NFS option %s=%s: use a number from %lu to %lu",
 				 item, value ? value : "", table[i].least, table[i].most);
 			return -EINVAL;
@@ -66,7 +89,8 @@ static int parse_one(char *item, struct nfs_mount_opts *opts, char *err)
 		return 0;
 	}
 	snprintf(err, FS_ERR_LEN,
-		 "NFS option '%s' is not known: use nfsport, mountport, rsize, wsize, timeo", item);
+		 "NFS option '%.64s' is not known: use nfsport, mountport, rsize, wsize, timeo, sync, async",
+		 item);
 	return -EINVAL;
 }
 

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Silly rename: an NFSv3 server forgets a file when its last name goes, open or not. So a name that is
- * unlinked or renamed over while the file is open here is renamed to .nfs<fileid><serial> first, and that
- * is removed when the guest closes the file for the last time.
+ * Silly rename: an NFSv3 server forgets a file when its last name goes, open or not. So a file that loses
+ * its name while it is open here gets another one, .nfs<fileid><serial>, which is removed when the guest
+ * closes the file for the last time.
  *
- * Theory of operation: whether the name is an open file costs a LOOKUP, done only while anything is open.
+ * Theory of operation: whether the name is an open file costs a LOOKUP, done only while a file is open.
+ * UNLINK then is a RENAME to the other name. RENAME over a file makes the other name with LINK and then
+ * replaces the first in one step: nobody finds it missing, and it survives if the RENAME fails. (Servers
+ * without LINK get a RENAME for it, as Linux does.) nfs_silly_settle() decides at the end whether the other
+ * name stays until the last close or goes at once.
+ *
  * The REMOVE runs without a request: struct nfs_silly carries its call. It is queued on fs.silly_todo by
  * whoever drops the last open (any thread) and sent by the next thread that polls.
  */
@@ -13,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "nfs.h"
 
@@ -30,7 +34,7 @@ void nfs_silly_closed(struct nfs_fs *nfs, struct nfs_node *node)
 	pthread_mutex_lock(&nfs->lock);
 	if (node->silly)
 		queue_removal(nfs, node->silly);
-	node->silly = NULL;
+	__atomic_store_n(&node->silly, NULL, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&nfs->lock);
 }
 
@@ -75,84 +79,130 @@ void nfs_silly_poll(struct nfs_thread *t)
 	}
 }
 
-/* ---- renaming away, before an unlink or a rename over ---- */
+/* ---- another name, before an UNLINK or a RENAME over ---- */
 
-static void silly_renamed(struct nfs_call *call, int err, const struct nfs_result *res)
+void nfs_silly_settle(struct nreq *n, int err)
 {
-	struct nreq *n = nreq_of(call);
 	struct nfs_fs *nfs = nfs_of(n->req);
 	struct nfs_node *victim = n->victim;
+	/* A name made with LINK is one too many when the RENAME failed; else it is the only one. */
+	bool keep = n->silly && (!err || !n->silly->linked);
 
+	if (!n->silly)
+		return;
+	pthread_mutex_lock(&nfs->lock);
+	if (keep && !victim->silly && __atomic_load_n(&victim->nr_open, __ATOMIC_ACQUIRE))
+		__atomic_store_n(&victim->silly, n->silly, __ATOMIC_RELAXED);
+	else
+		queue_removal(nfs, n->silly); /* not needed, or closed meanwhile */
+	pthread_mutex_unlock(&nfs->lock);
+	n->silly = NULL;
+}
+
+static void give_name(struct nreq *n, enum nfs_proc proc);
+
+static void name_given(struct nfs_call *call, int err, const struct nfs_result *res)
+{
+	struct nreq *n = nreq_of(call);
+	bool link = call->proc == NFS_LINK;
+
+	/* Sent twice, done the first time. */
+	if (res->resent && err == (link ? -EEXIST : -ENOENT))
+		err = 0;
+	if (err && link) {
+		give_name(n, NFS_RENAME);
+		return;
+	}
 	if (err) {
 		free(n->silly);
 		n->silly = NULL;
-	} else {
-		pthread_mutex_lock(&nfs->lock);
-		if (!victim->silly && __atomic_load_n(&victim->nr_open, __ATOMIC_ACQUIRE))
-			victim->silly = n->silly;
-		else
-			queue_removal(nfs, n->silly); /* closed meanwhile */
-		pthread_mutex_unlock(&nfs->lock);
-	}
-	nodetab_put(nfs->nodes, &victim->node);
-	if (err)
 		nfs_done(n, err);
-	else
-		n->then(n);
+		return;
+	}
+	n->silly->linked = link;
+	n->then(n);
 }
 
-/* The open node behind this handle, pinned, or NULL. */
-static struct nfs_node *open_node(struct nreq *n, const struct nfs_result *res)
+static void give_name(struct nreq *n, enum nfs_proc proc)
 {
-	struct nfs_fs *nfs = nfs_of(n->req);
-	struct fuse_entry_out entry = { 0 };
-	struct nfs_node *victim;
-	struct node *node;
+	nfs_prepare(n, proc);
+	n->call.fh = proc == NFS_LINK ? &n->victim->fh : &n->silly->dir;
+	n->call.name = n->lost_name; /* not for LINK */
+	n->call.fh2 = &n->silly->dir;
+	n->call.name2 = n->silly->name;
+	nfs_go(n, name_given);
+}
 
-	if (!res->has_fh || (res->has_attr && S_ISDIR(res->attr.mode)))
+/* The open file behind this handle, pinned, or NULL. */
+static struct nfs_node *open_node(struct nfs_fs *nfs, const struct nfs_result *res)
+{
+	struct nfs_node *victim;
+
+	if (!res->has_fh)
 		return NULL;
-	if (nfs_fill_entry(n, &res->fh, &res->attr, &entry, false))
-		return NULL;
-	node = nodetab_get(nfs->nodes, entry.nodeid);
-	if (!node)
-		return NULL;
-	victim = container_of(node, struct nfs_node, node);
-	if (__atomic_load_n(&victim->nr_open, __ATOMIC_ACQUIRE) && !victim->silly)
+	victim = nfs_node_find(nfs, &res->fh);
+	if (!victim || __atomic_load_n(&victim->nr_open, __ATOMIC_ACQUIRE))
 		return victim;
-	nodetab_put(nfs->nodes, node);
+	nodetab_put(nfs->nodes, &victim->node);
 	return NULL;
+}
+
+/*
+ * -EBUSY: it is the victim's other name that is to go, which would leave it none. -EEXIST: it has another
+ * name, so this one may go. 0: it needs one.
+ */
+static int has_other_name(struct nfs_fs *nfs, const struct nfs_node *victim,
+			  const struct nfs_fh *dir, const char *name)
+{
+	const struct nfs_silly *s;
+	int rc = 0;
+
+	pthread_mutex_lock(&nfs->lock);
+	s = victim->silly;
+	if (s)
+		rc = !strcmp(s->name, name) && s->dir.len == dir->len &&
+				     !memcmp(s->dir.data, dir->data, dir->len) ?
+			     -EBUSY : -EEXIST;
+	pthread_mutex_unlock(&nfs->lock);
+	return rc;
+}
+
+static int silly_new(struct nreq *n, const struct nfs_fh *dir, uint64_t fileid)
+{
+	struct nfs_silly *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	s->dir = *dir;
+	s->cred = n->cred;
+	snprintf(s->name, sizeof(s->name), ".nfs%016" PRIx64 "%08x", fileid,
+		 (unsigned int)__atomic_add_fetch(&nfs_of(n->req)->serial, 1, __ATOMIC_RELAXED));
+	n->silly = s;
+	return 0;
 }
 
 static void looked_up(struct nfs_call *call, int err, const struct nfs_result *res)
 {
 	struct nreq *n = nreq_of(call);
-	const struct nfs_fh *dir = call->fh;
-	const char *name = call->name;
-	struct nfs_node *victim = err ? NULL : open_node(n, res);
+	struct nfs_fs *nfs = nfs_of(n->req);
+	int rc;
 
-	/* Not there, not open, a second name of something renamed already: the plain way is right. */
-	if (!victim) {
+	n->victim = err ? NULL : open_node(nfs, res);
+	/* Not there, or not open: the plain way is right, also to the error. */
+	if (!n->victim) {
 		n->then(n);
 		return;
 	}
-	n->silly = calloc(1, sizeof(*n->silly));
-	if (!n->silly) {
-		nodetab_put(nfs_of(n->req)->nodes, &victim->node);
-		nfs_done(n, -ENOMEM);
-		return;
-	}
-	n->silly->dir = *dir;
-	n->silly->cred = n->cred;
-	snprintf(n->silly->name, sizeof(n->silly->name), ".nfs%016" PRIx64 "%08x",
-		 res->has_attr ? res->attr.fileid : 0,
-		 (unsigned int)__atomic_add_fetch(&nfs_of(n->req)->serial, 1, __ATOMIC_RELAXED));
-	n->victim = victim;
-	nfs_prepare(n, NFS_RENAME);
-	n->call.fh = &n->silly->dir;
-	n->call.name = name;
-	n->call.fh2 = &n->silly->dir;
-	n->call.name2 = n->silly->name;
-	nfs_go(n, silly_renamed);
+	n->lost_name = call->name;
+	rc = has_other_name(nfs, n->victim, call->fh, call->name);
+	if (!rc)
+		rc = silly_new(n, call->fh, res->has_attr ? res->attr.fileid : 0);
+	if (rc == -EEXIST)
+		n->then(n);
+	else if (rc)
+		nfs_done(n, rc);
+	else
+		give_name(n, n->req->in->opcode == FUSE_UNLINK ? NFS_RENAME : NFS_LINK);
 }
 
 void nfs_silly_check(struct nreq *n, const struct nfs_fh *dir, const char *name,

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "fs/types.h"
@@ -25,7 +26,7 @@ static void ro_open(struct fs_req *req)
 	if ((req->open->flags & O_ACCMODE) != O_RDONLY || (req->open->flags & O_TRUNC))
 		fs_req_done(req, -EROFS);
 	else
-		fs_submit_lower(req, NULL);
+		fs_submit_lower(req, NULL, 0);
 }
 
 static void ro_access(struct fs_req *req)
@@ -33,7 +34,16 @@ static void ro_access(struct fs_req *req)
 	if (req->access->mask & W_OK)
 		fs_req_done(req, -EROFS);
 	else
-		fs_submit_lower(req, NULL);
+		fs_submit_lower(req, NULL, 0);
+}
+
+/* Those that only fetch something say so in their number. */
+static void ro_ioctl(struct fs_req *req)
+{
+	if (_IOC_DIR(req->ioctl->cmd) == _IOC_READ)
+		fs_submit_lower(req, NULL, 0);
+	else
+		fs_req_done(req, -EROFS);
 }
 
 const struct fs_ops fs_wrap_readonly = {
@@ -61,6 +71,6 @@ const struct fs_ops fs_wrap_readonly = {
 		[FUSE_FALLOCATE] = ro_refuse,
 		[FUSE_COPY_FILE_RANGE] = ro_refuse,
 		[FUSE_TMPFILE] = ro_refuse,
-		[FUSE_IOCTL] = ro_refuse,
+		[FUSE_IOCTL] = ro_ioctl,
 	},
 };

@@ -33,6 +33,8 @@ struct fs_profile {
 	bool holes;		/* SEEK_HOLE finds holes, not only the end */
 	bool wide_times;	/* times before 1970 are kept */
 	bool link_times;	/* a symbolic link's own times can be set */
+	bool truncate_kills;	/* truncation by a stranger takes set-user-id away */
+	bool never_stale;	/* a file replaced between look-up and use still answers */
 	size_t symlink_max;	/* longest target */
 	bool supp_groups;	/* a group of the caller other than the first lets it create */
 };
