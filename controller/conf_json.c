@@ -113,7 +113,7 @@ static const struct key device_keys[] = {
 	{ "cache", json_type_string, set_cache },
 	{ "wrap", json_type_array, set_wrap },
 	{ "filesystem", json_type_object, set_filesystem },
-	{ NULL }
+	{ .name = NULL }
 };
 
 static const struct key filesystem_keys[] = {
@@ -122,7 +122,7 @@ static const struct key filesystem_keys[] = {
 	{ "server", json_type_string, set_server },
 	{ "export", json_type_string, set_export },
 	{ "options", json_type_string, set_options },
-	{ NULL }
+	{ .name = NULL }
 };
 
 static int set_key(struct conf_device *d, const struct key *keys, const char *name,

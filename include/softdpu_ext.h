@@ -50,6 +50,17 @@ DOCA_STABLE doca_error_t softdpu_rep_get_socket_path(const struct doca_dev_rep *
 DOCA_STABLE uint8_t softdpu_cap_is_host_memory_addressable(void);
 
 /*
+ * Guest memory belongs to the host, which may take it away again: a front end that truncates the file
+ * behind it makes the next access to it raise SIGBUS. After this call such an access finds zeros, and
+ * costs the front end its connection instead of the process its life. Installs a handler of SIGBUS for
+ * the whole process, for good; every SIGBUS that is not about guest memory goes on to the handler, or
+ * the default action, that was there before. Call it once, after handlers of the program's own are in
+ * place and before a device is started. Any thread; more calls do nothing.
+ * DOCA_ERROR_OPERATING_SYSTEM: the handler could not be installed.
+ */
+DOCA_STABLE doca_error_t softdpu_guard_guest_memory(void);
+
+/*
  * Fills iov[0..max) with the data segments of the list that starts at buf (any element), in order.
  * Returns the number of segments, or -1 when there are more than max. NULL is an empty list.
  * The memory is the guest's: it may change at any time, and stays mapped until the request is

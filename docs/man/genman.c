@@ -21,6 +21,16 @@ static void print_argument(const char *arg)
 		printf(" Ar %.*s", (int)strlen(arg) - 2, arg + 1);
 }
 
+/* One sentence a line, as mdoc wants it. */
+static void print_text(const char *text)
+{
+	const char *end;
+
+	for (; (end = strstr(text, ". ")); text = end + 2)
+		printf("%.*s\n", (int)(end + 1 - text), text);
+	printf("%s.\n", text);
+}
+
 static void print_options(void)
 {
 	for (size_t i = 0; i < sizeof(option) / sizeof(option[0]); i++) {
@@ -29,7 +39,8 @@ static void print_options(void)
 			printf(" Fl %s ,", option[i].short_name);
 		printf(" Fl Fl %s", option[i].long_name);
 		print_argument(option[i].argument);
-		printf("\n%s.\n", option[i].text);
+		putchar('\n');
+		print_text(option[i].text);
 	}
 }
 

@@ -241,6 +241,70 @@ static int split_refill(struct vq *vq)
 	return idx != vq->last_avail;
 }
 
+/* Chains looked at ahead, and descriptors of each: a header, an argument, the answer's header. */
+#define SPLIT_AHEAD 8
+#define SPLIT_AHEAD_SEGS 4
+
+static inline void split_prefetch_seg(const struct gm_region *r, const struct desc *d, bool write)
+{
+	uint64_t off = d->addr - r->gpa;
+	uint8_t *p = r->base + off;
+
+	if (unlikely(off >= r->size || d->len > r->size - off))
+		return;
+	if (write) {
+		__builtin_prefetch(p, 1);
+	} else {
+		__builtin_prefetch(p, 0);
+		/* a short one that crosses a line */
+		__builtin_prefetch(p + min(d->len, 64u) - 1, 0);
+	}
+}
+
+/* A hint only: nothing here is judged, and what looks odd ends it. */
+static inline void split_prefetch_chain(struct vq *vq, const struct gm_region *r, uint16_t head)
+{
+	struct table t = { .desc = vq->cfg.desc, .size = vq->cfg.size };
+	unsigned int i = head, left = SPLIT_AHEAD_SEGS;
+	uint64_t off;
+	struct desc d;
+
+	if (unlikely(i >= t.size))
+		return;
+	d = split_load_desc(&t, i);
+	if (d.flags & VRING_DESC_F_INDIRECT) {
+		off = d.addr - r->gpa;
+		if (unlikely(off >= r->size || d.len > r->size - off || d.len < sizeof(d)))
+			return;
+		t.desc = r->base + off;
+		t.size = d.len / sizeof(struct vring_desc);
+		d = split_load_desc(&t, 0);
+	}
+	for (;;) {
+		bool write = d.flags & VRING_DESC_F_WRITE;
+
+		split_prefetch_seg(r, &d, write);
+		if (write || !(d.flags & VRING_DESC_F_NEXT) || d.next >= t.size || !--left)
+			return;
+		d = split_load_desc(&t, d.next);
+	}
+}
+
+void vq_split_prefetch(struct vq *vq)
+{
+	const struct gm_region *r = &vq->cfg.gm->region[vq->gm_hint];
+	uint16_t known = (uint16_t)(vq->avail_shadow - vq->last_avail), ahead;
+
+	ahead = (uint16_t)(vq->prefetched - vq->last_avail);
+	if (ahead > known) { /* behind: what was taken meanwhile was not waited for */
+		vq->prefetched = vq->last_avail;
+		ahead = 0;
+	}
+	for (; ahead < known && ahead < SPLIT_AHEAD; ahead++, vq->prefetched++)
+		split_prefetch_chain(vq, r, le16toh(READ_ONCE(split_avail_ring(vq)->ring[
+						    vq->prefetched & (vq->cfg.size - 1)])));
+}
+
 static void split_log_pop(const struct vq *vq, const struct vq_chain *chain)
 {
 	struct vq_inflight_desc *e = &vq->cfg.inflight->desc[chain->head];

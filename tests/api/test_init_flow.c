@@ -220,6 +220,24 @@ static void test_no_tag(void **state)
 	rig_stop(&rig);
 }
 
+static void restart_with_tag(struct rig *rig, const char *tag)
+{
+	unsigned int i;
+
+	ERR(IN_PROGRESS, doca_ctx_stop(rig->dev_ctx));
+	for (i = 0; i < rig->nr_pes; i++)
+		ERR(IN_PROGRESS, doca_ctx_stop(rig->io[i].ctx));
+	rig_until(rig, rig_state(rig->dev_ctx) == DOCA_CTX_STATE_IDLE);
+	for (i = 0; i < rig->nr_pes; i++)
+		rig_until(rig, rig_state(rig->io[i].ctx) == DOCA_CTX_STATE_IDLE);
+	OK(doca_devemu_vfs_dev_set_tag(rig->dev, tag));
+	ERR(IN_PROGRESS, doca_ctx_start(rig->dev_ctx));
+	for (i = 0; i < rig->nr_pes; i++)
+		OK(doca_ctx_start(rig->io[i].ctx));
+	rig_until(rig, rig_state(rig->dev_ctx) == DOCA_CTX_STATE_RUNNING);
+}
+
+/* A guest that is there while the configuration changes hears of it, and only then. */
 static void test_config_space(void **state)
 {
 	struct rig rig = new_rig(typed);
@@ -233,6 +251,12 @@ static void test_config_space(void **state)
 	loop_config(&rig.drv, &config, sizeof(config));
 	assert_string_equal(config.tag, "docavirtiofs");
 	assert_int_equal(config.num_request_queues, 8);
+	restart_with_tag(&rig, "docavirtiofs");
+	assert_int_equal(rig.drv.config_changes, 0);
+	restart_with_tag(&rig, "another");
+	assert_int_equal(rig.drv.config_changes, 1);
+	loop_config(&rig.drv, &config, sizeof(config));
+	assert_string_equal(config.tag, "another");
 	rig_stop(&rig);
 }
 

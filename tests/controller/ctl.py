@@ -129,7 +129,7 @@ class Case:
 
 def client(sock, *args, data=None, status=0):
     """Runs vfsload to its end; returns what it printed. status: None for any."""
-    r = subprocess.run([LOAD, *args[:1], '--socket', sock, *args[1:]], input=data or b'',
+    r = subprocess.run([LOAD, *args, '--socket', sock], input=data or b'',
                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=4 * PATIENCE)
     assert status is None or r.returncode == status, \
         f'vfsload {" ".join(args)}: status {r.returncode}: {r.stderr.decode(errors="replace")}'

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static struct call shared;
 
@@ -35,6 +37,62 @@ void nfs_drive(struct drive *d, const char *export_path, const char *options)
 	fs->cache.entry_ns = fs->cache.attr_ns = 1000000000u;
 	drive_attach(d, fs, 0);
 }
+
+/* ---- a real server ---- */
+
+static bool run_tool(struct nfs_server *s)
+{
+	char line[256], *value;
+	unsigned int nfs = 0, mnt = 0;
+	FILE *p;
+
+	snprintf(line, sizeof(line), "%s start %s", s->tool, s->dir);
+	p = popen(line, "r");
+	while (p && fgets(line, sizeof(line), p)) {
+		line[strcspn(line, "\n")] = '\0';
+		value = strchr(line, '=');
+		if (!value)
+			continue;
+		*value++ = '\0';
+		if (!strcmp(line, "NFS_PORT"))
+			nfs = (unsigned int)atoi(value);
+		else if (!strcmp(line, "MNT_PORT"))
+			mnt = (unsigned int)atoi(value);
+		else if (!strcmp(line, "STATE"))
+			snprintf(s->state, sizeof(s->state), "%s", value);
+	}
+	snprintf(s->options, sizeof(s->options), "nfsport=%u,mountport=%u", nfs, mnt);
+	return p && pclose(p) == 0 && nfs && mnt;
+}
+
+bool nfs_server_start(struct nfs_server *s, const char *tool)
+{
+	memset(s, 0, sizeof(*s));
+	s->tool = tool;
+	if (geteuid() || system("command -v ganesha.nfsd >/dev/null")) {
+		printf("SKIP: %s\n", geteuid() ? "needs root" : "nfs-ganesha is not installed");
+		return false;
+	}
+	strcpy(s->dir, "/tmp/softdpu-test-nfs.XXXXXX");
+	if (!mkdtemp(s->dir) || chmod(s->dir, 0755))
+		abort();
+	if (run_tool(s))
+		return true;
+	printf("SKIP: nfs-ganesha does not start here\n");
+	nfs_server_stop(s);
+	return false;
+}
+
+void nfs_server_stop(struct nfs_server *s)
+{
+	char line[300];
+
+	snprintf(line, sizeof(line), "%s stop %s; rm -rf %s", s->tool, s->state, s->dir);
+	if (system(line))
+		fprintf(stderr, "nfs_fixture: %s fails\n", line);
+}
+
+/* ---- operations ---- */
 
 static int run_entry(struct fuse_entry_out *e)
 {

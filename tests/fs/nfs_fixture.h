@@ -13,6 +13,17 @@ void nfs_drive(struct drive *d, const char *export_path, const char *options);
 /* 0 or the error, and what it says. */
 int nfs_try(const char *server, const char *export_path, const char *options, char *err);
 
+/*
+ * A real server (tests/guest/nfs-server, whose path is "tool") for a private directory. False, with the
+ * reason printed: it cannot run here. At the end the directory goes with all that is in it.
+ */
+struct nfs_server {
+	char dir[128], state[128], options[96];
+	const char *tool;
+};
+bool nfs_server_start(struct nfs_server *s, const char *tool);
+void nfs_server_stop(struct nfs_server *s);
+
 /* Operations fsdrive.h has no helper for. */
 int t_simple(struct drive *d, uint32_t opcode, uint64_t node, const char *name,
 	       struct fuse_entry_out *e); /* UNLINK RMDIR STATFS READLINK ...: argument zero */

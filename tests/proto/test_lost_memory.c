@@ -5,6 +5,7 @@
  * notices.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -196,6 +197,64 @@ static void test_before_start(void **state)
 	assert_serves();
 }
 
+#define DATA 65536u
+
+/* An open file of DATA bytes without a name. */
+static void open_data(struct vufe_fs *fs, struct fuse_read_in *in, uint64_t *ret_node)
+{
+	static const char data[DATA] = {'d'};
+	struct fuse_entry_out entry;
+	size_t len = 0;
+
+	*in = (struct fuse_read_in){.size = DATA};
+	assert_return_code(vufe_create(fs, FUSE_ROOT_ID, "f", 0644, O_RDWR, &entry, &in->fh), 0);
+	*ret_node = entry.nodeid;
+	assert_return_code(vufe_write(fs, entry.nodeid, in->fh, 0, data, DATA, &len), 0);
+	assert_int_equal(len, DATA);
+	assert_return_code(vufe_unlink(fs, FUSE_ROOT_ID, "f"), 0);
+}
+
+/*
+ * The kernel meets it, which reads file data into guest memory. It says EFAULT, and the front end is
+ * told or hung up on, depending on whether anybody else has looked at that memory.
+ */
+static void test_file_data(void **state)
+{
+	struct vufe_opts o = harness_opts();
+	struct vufe_seg seg[3] = {{.len = 80}, {.len = 16}, {.len = DATA}};
+	struct fuse_in_header *h;
+	struct fuse_read_in in;
+	struct vufe_region *r;
+	struct vufe_dev dev;
+	struct vufe_fs fs;
+	uint64_t node;
+	int head;
+
+	o.unsealed = true;
+	open_good(&dev, &o);
+	assert_return_code(vufe_fs_init(&fs, &dev), 0);
+	open_data(&fs, &in, &node);
+	r = &dev.region[0];
+	h = vufe_alloc(&dev, 4096, 4096, &seg[0].gpa);
+	assert_non_null(h);
+	vufe_fill_header(&fs, h, FUSE_READ, node, sizeof(in));
+	memcpy(h + 1, &in, sizeof(in));
+	seg[1].gpa = seg[0].gpa + 2048;
+	seg[2].gpa = r->gpa + r->size - DATA;
+	truncate_memory(&dev, r->size - DATA);
+	head = vufe_vq_build(&dev.vq[1], seg, 1, 2);
+	assert_true(head >= 0);
+	vufe_vq_post(&dev.vq[1], (uint16_t)head);
+	assert_return_code(vufe_vq_publish(&dev.vq[1]), 0);
+	if (vufe_vq_wait(&dev.vq[1], 3000) == 1)
+		assert_int_not_equal(((struct fuse_out_header *)((char *)h + 2048))->error, 0);
+	else
+		assert_hung_up(&dev);
+	vufe_close(&dev);
+	assert_unharmed();
+	assert_serves();
+}
+
 /* What can be sealed is, and then nothing of this happens. */
 static void test_sealed(void **state)
 {
@@ -217,7 +276,9 @@ int main(void)
 		[sizeof(rows) / sizeof(rows[0])] = cmocka_unit_test(test_before_start),
 		cmocka_unit_test(test_sealed),
 	};
+	const struct CMUnitTest local[] = {cmocka_unit_test(test_file_data)};
 	size_t i;
+	int r;
 
 	harness_need_server();
 	if (!getenv("DOCA_VIRTIOFS"))
@@ -225,5 +286,8 @@ int main(void)
 	for (i = 0; i < nr; i++)
 		tests[i] = (struct CMUnitTest){rows[i].name, run_row, NULL, NULL, (void *)&rows[i]};
 	harness_use_two();
-	return cmocka_run_group_tests_name("lost memory", tests, setup, teardown);
+	r = cmocka_run_group_tests_name("lost memory", tests, setup, teardown);
+	harness_use_local();
+	r += cmocka_run_group_tests_name("lost memory, with files", local, setup, teardown);
+	return r;
 }

@@ -5,6 +5,7 @@
  * action: a sanitizer that has a handler of its own is not what is tested.
  */
 #include <errno.h>
+#include <linux/memfd.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -139,6 +140,32 @@ static void run_odd_offset(void)
 static void test_odd_offset(void **state)
 {
 	assert_good(run_odd_offset);
+}
+
+/*
+ * Sealed against shrinking, and still nothing to be had: no huge page is left for it, or none was
+ * ever there. Zeros must come in whole huge pages.
+ */
+static void run_huge_pages(void)
+{
+	const size_t huge = 2u << 20;
+	int fd = memfd_create("huge", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB | MFD_HUGE_2MB);
+	struct gm_map *map = NULL;
+
+	if (fd < 0 || ftruncate(fd, (off_t)(64 * huge)) ||
+	    gm_map_fd(fd, 0, 64 * huge, true, &map))
+		return; /* a kernel without */
+	CHECK(!gm_guard_install());
+	for (size_t i = 0; i < 64; i++)
+		poke(gm_map_base(map) + i * huge + 12345, 1);
+	for (size_t i = 0; i < 64; i++)
+		CHECK(peek(gm_map_base(map) + i * huge + 12345) == 1);
+	gm_map_put(map);
+}
+
+static void test_huge_pages(void **state)
+{
+	assert_good(run_huge_pages);
 }
 
 static void *touch_all(void *arg)
@@ -354,7 +381,7 @@ int main(void)
 		cmocka_unit_test(test_truncated),      cmocka_unit_test(test_odd_offset),
 		cmocka_unit_test(test_threads),	       cmocka_unit_test(test_default_action),
 		cmocka_unit_test(test_previous),       cmocka_unit_test(test_full),
-		cmocka_unit_test(test_queue),
+		cmocka_unit_test(test_queue),	       cmocka_unit_test(test_huge_pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

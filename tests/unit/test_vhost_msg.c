@@ -255,6 +255,69 @@ static void test_memory_change(void **state)
 	assert_int_equal(fe_add(e, 0x10000000, 0x1000, 0, e->mem_fd), ENOMEM);
 }
 
+/* The same rings at addresses that the ring engine must not be given. */
+static void test_memory_odd(void **state)
+{
+	struct fe *e = *state;
+	struct fake_queue *q = &e->dev.queue[1];
+	struct vufe_mem_table t = {.num = 1, .region[0] = {0, MEM_SIZE / 2, MEM_UVA, 1}};
+
+	fe_start(e);
+	assert_int_equal(fe_do(e, VUFE_SET_MEM_TABLE, &t, 8 + 32, &e->mem_fd, 1), 0);
+	assert_int_equal(e->dev.gm->nr, 1);
+	assert_false(q->started);
+	t.region[0].mmap_off = 8;
+	assert_int_equal(fe_do(e, VUFE_SET_MEM_TABLE, &t, 8 + 32, &e->mem_fd, 1), 0);
+	assert_false(q->started);
+	t.region[0].mmap_off = 16;
+	assert_int_equal(fe_do(e, VUFE_SET_MEM_TABLE, &t, 8 + 32, &e->mem_fd, 1), 0);
+	assert_true(q->started);
+}
+
+/* The file ends, and somebody has touched what was behind. */
+static void lose_memory(struct fe *e)
+{
+	assert_int_equal(ftruncate(e->mem_fd, 0), 0);
+	assert_int_equal(*(volatile uint8_t *)fe_host(e, 0x10000), 0);
+	assert_int_equal(ftruncate(e->mem_fd, MEM_SIZE), 0);
+}
+
+/* A queue that breaks costs no connection, one that broke for want of memory does. */
+static void test_memory_lost(void **state)
+{
+	struct fe *e = *state;
+	struct vufe_vring_state st = {1, 0};
+
+	assert_int_equal(gm_guard_install(), 0);
+	fe_start(e);
+	vhost_user_transport.needs_reset(e->port, 1);
+	assert_true(fe_silent(e));
+	lose_memory(e);
+	assert_true(fe_silent(e));
+	vhost_user_transport.needs_reset(e->port, 1);
+	assert_int_equal(e->dev.disconnects, 1);
+	assert_true(fe_closed(e));
+	vhost_user_transport.needs_reset(e->port, 1);
+	close(e->sock);
+	/* while the device is busy with a message: afterwards */
+	fe_start(e);
+	e->dev.defer = true;
+	fe_post(e, VUFE_GET_VRING_BASE, 0, &st, sizeof(st), NULL, 0);
+	assert_true(fake_pe_run(&e->pe));
+	assert_non_null(e->dev.pending);
+	lose_memory(e);
+	vhost_user_transport.needs_reset(e->port, 1);
+	vhost_user_transport.needs_reset(e->port, 1);
+	assert_int_equal(e->dev.disconnects, 1);
+	fake_vdev_complete(&e->dev);
+	assert_int_equal(e->dev.disconnects, 2);
+	assert_true(fe_closed(e));
+	e->dev.defer = false;
+	fake_vdev_complete(&e->dev);
+	close(e->sock);
+	fe_start(e);
+}
+
 static void test_memory_refused(void **state)
 {
 	struct fe *e = *state;
@@ -659,7 +722,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_queue_life), T(test_uml), T(test_plain), T(test_pieces),
 		T(test_one_at_a_time), T(test_reset), T(test_memory_change),
-		T(test_memory_refused), T(test_many_regions), T(test_queue_refused),
+		T(test_memory_odd), T(test_memory_lost), T(test_memory_refused),
+		T(test_many_regions), T(test_queue_refused),
 		T(test_malformed), T(test_refused_politely), T(test_deaf_front_end),
 		T(test_inflight), T(test_notifications), T(test_one_front_end),
 		T(test_out_of_descriptors),

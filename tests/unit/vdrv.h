@@ -107,10 +107,9 @@ static inline struct vq_config vdrv_config(const struct vdrv *d)
 /* The device's wish for kicks (EVENT_IDX). */
 static inline uint16_t vdrv_avail_event(const struct vdrv *d)
 {
-	uint16_t event;
+	const void *event = &d->used->ring[d->size];
 
-	memcpy(&event, &d->used->ring[d->size], sizeof(event));
-	return event;
+	return __atomic_load_n((const uint16_t *)event, __ATOMIC_RELAXED); /* the device writes it */
 }
 
 static inline void vdrv_offer(struct vdrv *d, uint16_t head)

@@ -122,7 +122,18 @@ struct load {
 	struct forget_box *forget_box;
 };
 
+#define SLICES_MAX 8 /* of one device in one run */
+
+/* One turn of a device: seconds, and whose CPU time counts (0: nobody's). */
+struct slice {
+	double warmup, seconds;
+	uint64_t server_pid;
+};
+
+/* Sums over all slices. */
 struct result {
+	double rate[SLICES_MAX];	/* operations a second in each slice */
+	unsigned nr_slices;
 	double seconds;
 	uint64_t ops, bytes, errors, kicks;
 	uint64_t self_ns;	/* CPU time of this process while measuring */
@@ -179,20 +190,29 @@ void remove_files(struct load *l);
 /* run.c */
 extern volatile int load_interrupted;
 int run_load(const struct load_opts *o);
-/* Everything between an open device and its close; l->opts, dev, fs and echo are set. */
-int run_device(struct load *l, struct result *res, uint64_t server_pid);
+/*
+ * A device's turns, between open and close: prepare once, any number of slices, finish once (also
+ * after a failure). l->opts, dev, fs and echo are set. 0, or -errno with res->status set; res->err
+ * is there after finish.
+ */
+int run_prepare(struct load *l, struct result *res);
+int run_slice(struct load *l, struct result *res, const struct slice *sl);
+int run_finish(struct load *l, struct result *res);
 struct vufe_opts run_vufe_opts(const struct load_opts *o);
 
-/* echo.c: the same load against a ring that only echoes, run in a child of this process. */
+/* echo.c: the same load against rings that only echo, each run by a child of this process. */
 enum echo_kind {
 	ECHO_BARE,	/* pops and pushes; never looks at what the chain points to */
 	ECHO_TOUCH,	/* also copies the readable headers and writes an answer's header */
 	ECHO_KINDS
 };
-int echo_run(const struct load_opts *o, uint64_t features, enum echo_kind kind, struct result *res);
+/* l, which is open, and the echoes in turns. echo: ECHO_KINDS results. 0 or -errno. */
+int echo_compare(struct load *l, struct result *res, struct result *echo);
 
 /* cpu.c: CPU time of all threads of a process in ns; 0 is this process. */
 int cpu_time(uint64_t pid, uint64_t *ret_ns);
+/* The CPU the busiest thread of a process ran on last; -1: not known. */
+int cpu_of(uint64_t pid);
 
 /* report.c; echo: ECHO_KINDS results, those without ops were not measured. */
 void report_progress(const struct load *l, double at, uint64_t ops, uint64_t bytes);

@@ -63,7 +63,7 @@ static const struct option_row rows[] = {
 	{"busy-poll", NULL, K_FLAG, 0, 0, 0, "poll for completions (the default)"},
 	{"events", NULL, K_FLAG, AT(events), 0, 0, "sleep until the device signals instead"},
 	{"echo-limit", NULL, K_FLAG, AT(echo_limit), 0, 0,
-	 "measure a bare ring echo as well, and the ratio to it"},
+	 "take turns with a bare ring echo, and show the ratio"},
 	{"json", NULL, K_FLAG, AT(json), 0, 0, "result as JSON"},
 	{"help", NULL, K_FLAG, AT(help), 0, 0, "this text"},
 };
@@ -202,6 +202,8 @@ static int check(struct load_opts *o)
 		return bad("--file-size: must hold at least --depth blocks of --bs");
 	if (o->seg_size && (o->bs + o->seg_size - 1) / o->seg_size > SEGS_MAX - 4)
 		return bad("--seg-size: more than 260 segments a request");
+	if (o->echo_limit && o->ops)
+		return bad("--echo-limit: takes turns by time, so there is no --ops");
 	if (o->server_pid) {
 		uint64_t ns;
 

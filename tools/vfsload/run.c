@@ -4,6 +4,10 @@
  * chains, lets the workers run and watches the clock: warm-up, measurement, stop. CPU clocks are
  * read at the two edges of the measurement. After the join the chains are given back and main
  * cleans up. An interrupt only shortens the measurement; what was counted so far is reported.
+ *
+ * With --echo-limit there are several devices, all prepared before the first measurement, which
+ * then take turns in short slices: what else the machine does hits all of them. A slice is a
+ * measurement of its own, workers included; a device that is not in its turn has nothing to do.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -192,28 +196,33 @@ static void watch(struct load *l, double seconds, double shown_from)
 	}
 }
 
-static void measure(struct load *l, struct result *res, uint64_t server_pid)
+static void measure(struct load *l, struct result *res, const struct slice *sl)
 {
-	uint64_t start, self[2] = {0}, server[2] = {0};
+	uint64_t start, self[2] = {0}, server[2] = {0}, bytes, ops;
+	double seconds;
 
-	if (l->opts->warmup > 0)
-		watch(l, l->opts->warmup, -l->opts->warmup);
+	if (sl->warmup > 0)
+		watch(l, sl->warmup, -sl->warmup);
 	start = clock_ns();
 	cpu_time(0, &self[0]);
-	if (server_pid)
-		cpu_time(server_pid, &server[0]);
+	if (sl->server_pid)
+		cpu_time(sl->server_pid, &server[0]);
 	/* Pairs with the acquire in work(); one that met too many errors has already said STOP. */
 	__atomic_compare_exchange_n(&l->phase, &(enum load_phase){PHASE_WARMUP}, PHASE_MEASURE,
 				    false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
-	watch(l, l->opts->runtime, 0);
+	watch(l, sl->seconds, 0);
 	cpu_time(0, &self[1]);
-	if (server_pid && cpu_time(server_pid, &server[1]))
+	if (sl->server_pid && cpu_time(sl->server_pid, &server[1]))
 		server[1] = server[0];
-	res->seconds = (double)(clock_ns() - start) / 1e9;
-	res->ops = sum_ops(l, &res->bytes);
+	seconds = (double)(clock_ns() - start) / 1e9;
+	ops = sum_ops(l, &bytes);
 	store_release(&l->phase, PHASE_STOP);
-	res->self_ns = self[1] - self[0];
-	res->server_ns = server[1] - server[0];
+	res->seconds += seconds;
+	res->ops += ops;
+	res->bytes += bytes;
+	res->self_ns += self[1] - self[0];
+	res->server_ns += server[1] - server[0];
+	res->rate[res->nr_slices++] = (double)ops / seconds;
 }
 
 static void collect(struct load *l, struct result *res)
@@ -228,34 +237,40 @@ static void collect(struct load *l, struct result *res)
 		if (w->result && !res->status)
 			res->status = w->result;
 	}
-	for (i = 0; i < l->opts->queues; i++)
+	for (i = 0, res->kicks = 0; i < l->opts->queues; i++)
 		res->kicks += l->queues[i].vq->nr_kicks;
 	if (res->errors && !res->status)
 		res->status = -EIO;
 }
 
-static int run_workers(struct load *l, struct result *res, uint64_t server_pid)
+int run_slice(struct load *l, struct result *res, const struct slice *sl)
 {
 	unsigned i, n;
 	int r = 0;
 
-	for (n = 0; !r && n < l->opts->threads; n++)
+	l->phase = sl->warmup > 0 ? PHASE_WARMUP : PHASE_MEASURE;
+	l->workers_done = 0;
+	for (n = 0; !r && n < l->opts->threads; n++) {
+		l->workers[n].measuring = false;
 		r = -pthread_create(&l->workers[n].thread, NULL, work_thread, &l->workers[n]);
+	}
 	if (r) {
 		n--;
 		store_release(&l->phase, PHASE_STOP);
 		load_fail(l, "thread %u: %s", n, strerror(-r));
 	} else {
-		measure(l, res, server_pid);
+		measure(l, res, sl);
 	}
 	for (i = 0; i < n; i++)
 		pthread_join(l->workers[i].thread, NULL);
 	if (!r)
 		collect(l, res);
-	return r;
+	else
+		res->status = r;
+	return res->status;
 }
 
-static int prepare(struct load *l)
+int run_prepare(struct load *l, struct result *res)
 {
 	int r = make_workers(l);
 
@@ -263,25 +278,19 @@ static int prepare(struct load *l)
 		r = forget_setup(l);
 	if (!r && !l->echo)
 		r = prepare_files(l);
-	return r ? r : build_slots(l);
+	res->status = r ? r : build_slots(l);
+	return res->status;
 }
 
-int run_device(struct load *l, struct result *res, uint64_t server_pid)
+int run_finish(struct load *l, struct result *res)
 {
-	int r = prepare(l);
-
-	l->phase = l->opts->warmup > 0 ? PHASE_WARMUP : PHASE_MEASURE;
-	if (!r && !load_interrupted) {
-		r = run_workers(l, res, server_pid);
+	if (l->queues && l->workers)
 		release_slots(l);
-	}
 	if (!l->echo && l->queues && l->forget_box && vufe_alive(&l->dev) &&
 	    res->status != -ETIMEDOUT) {
 		forget_drain(l);
 		remove_files(l);
 	}
-	if (r && !res->status)
-		res->status = r;
 	if (res->status)
 		snprintf(res->err, sizeof(res->err), "%s",
 			 l->err[0] ? l->err : strerror(-res->status));
@@ -310,11 +319,20 @@ static int check_sizes(const struct load *l)
 	return -EINVAL;
 }
 
+static int run_alone(struct load *l, struct result *res)
+{
+	const struct load_opts *o = l->opts;
+	const struct slice sl = {o->warmup, o->runtime, o->server_pid};
+
+	if (!run_prepare(l, res) && !load_interrupted)
+		run_slice(l, res, &sl);
+	return run_finish(l, res);
+}
+
 int run_load(const struct load_opts *o)
 {
 	struct vufe_opts vo = run_vufe_opts(o);
 	static struct result res, echo[ECHO_KINDS];
-	enum echo_kind kind;
 	struct load l = {.opts = o};
 	int r = vufe_open(&l.dev, &vo);
 
@@ -329,15 +347,10 @@ int run_load(const struct load_opts *o)
 		vufe_close(&l.dev);
 		return 2;
 	}
-	r = run_device(&l, &res, o->server_pid);
+	r = o->echo_limit ? echo_compare(&l, &res, echo) : run_alone(&l, &res);
 	if (!r)
 		vufe_fs_destroy(&l.fs);
 	vufe_close(&l.dev);
-	for (kind = 0; !r && o->echo_limit && !load_interrupted && kind < ECHO_KINDS; kind++) {
-		r = echo_run(o, l.dev.features, kind, &echo[kind]);
-		if (r)
-			fprintf(stderr, "vfsload: echo: %s\n", echo[kind].err);
-	}
 	report(o, &res, echo);
 	return r ? 1 : 0;
 }

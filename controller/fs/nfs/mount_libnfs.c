@@ -5,6 +5,7 @@
  * asynchronous call of libnfs, waited for in run(); one deadline bounds them all.
  */
 #include <errno.h>
+#include <limits.h>
 #include <netdb.h>
 #include <nfsc/libnfs.h> /* first: the raw headers need its macros */
 #include <nfsc/libnfs-raw.h>
@@ -183,7 +184,7 @@ static int ask_fs(const struct mounting *m, struct rpc_context *rpc)
 	mnt->wtmax = limit_io(w.res.wtmax, mnt->opts.wsize);
 	mnt->dtpref = w.res.dtpref ? min(w.res.dtpref, 1u << 20) : 32768;
 	rc = ask(m, rpc, NFS_PATHCONF, &w);
-	mnt->name_max = rc || !w.res.name_max ? 255 : w.res.name_max;
+	mnt->name_max = rc || !w.res.name_max ? NAME_MAX : min(w.res.name_max, (uint32_t)NAME_MAX);
 	return 0;
 }
 

@@ -9,7 +9,8 @@
  *
  * The contents are the front end's to forge and the ring engine's to distrust. Here only sizes are
  * decided, and that the file cannot shrink under the mapping: it must carry F_SEAL_SHRINK, which
- * ours has from birth and QEMU's have too.
+ * ours has from birth and QEMU's have too. It is mapped like guest memory because there are other
+ * ways for its pages to go away (gm_guard.h), which then end the record and nothing else.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -77,8 +78,8 @@ int vhu_inflight_set(struct vhu_session *s, struct vhu_msg *m)
 {
 	const struct vhu_inflight *w = &m->payload.inflight;
 	int fd = m->nr_fds ? m->fd[0] : -1;
+	struct gm_map *map;
 	size_t len = 0;
-	void *map;
 	int rc;
 
 	rc = inflight_check(s, w, &len);
@@ -90,12 +91,11 @@ int vhu_inflight_set(struct vhu_session *s, struct vhu_msg *m)
 		rc = vhu_fail(s, -EBUSY, "in-flight region while queues are running");
 	if (rc)
 		return rc;
-	map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)w->mmap_offset);
-	if (map == MAP_FAILED)
-		return vhu_fail(s, -errno, "in-flight region: mmap: %s", strerror(errno));
+	rc = gm_map_fd(fd, w->mmap_offset, len, true, &map);
+	if (rc)
+		return vhu_fail(s, rc, "in-flight region: mmap: %s", strerror(-rc));
 	vhu_inflight_release(s);
 	s->inflight = map;
-	s->inflight_map_len = len;
 	s->inflight_queues = w->nr_queues;
 	s->inflight_queue_size = w->queue_size;
 	return 0;
@@ -103,8 +103,7 @@ int vhu_inflight_set(struct vhu_session *s, struct vhu_msg *m)
 
 void vhu_inflight_release(struct vhu_session *s)
 {
-	if (s->inflight)
-		munmap(s->inflight, s->inflight_map_len);
+	gm_map_put(s->inflight);
 	s->inflight = NULL;
 }
 
@@ -116,7 +115,7 @@ int vhu_inflight_log(struct vhu_session *s, unsigned int q, struct vq_inflight *
 	if (s->vring[q].num > s->inflight_queue_size)
 		return vhu_fail(s, -EINVAL, "queue %u has %u entries, its in-flight log %u", q,
 				s->vring[q].num, s->inflight_queue_size);
-	*ret_log = (struct vq_inflight *)((uint8_t *)s->inflight +
+	*ret_log = (struct vq_inflight *)(gm_map_base(s->inflight) +
 					  q * vq_inflight_size(s->inflight_queue_size));
 	return 0;
 }

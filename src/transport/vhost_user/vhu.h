@@ -77,8 +77,7 @@ struct vhu_session {
 	struct vhu_vring vring[VHU_MAX_QUEUES];
 	struct vqueue_rings rings[VHU_MAX_QUEUES]; /* for the op that changes the memory */
 
-	void *inflight; /* mapping, or NULL */
-	size_t inflight_map_len;
+	struct gm_map *inflight; /* or NULL */
 	uint16_t inflight_queues;
 	uint16_t inflight_queue_size;
 
