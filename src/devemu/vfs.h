@@ -30,7 +30,9 @@ struct doca_devemu_vfs_dev {
 	uint32_t user_size; /* or VFS_USER_SIZE_UNSET */
 	uint32_t notification_user_size;
 	enum doca_devemu_vfs_fuse_client_arch arch;
-	LIST_ENTRY(doca_devemu_vfs_dev) all_link; /* vfs_dev.c, under its lock */
+	/* vfs_dev.c, under its lock */
+	LIST_ENTRY(doca_devemu_vfs_dev) all_link;
+	uint32_t nr_domains; /* from virtio.domain_base on; 0: not chosen yet */
 	/* virtio.lock; contexts keep a copy and refresh it when the generation changed */
 	struct fuse_session session;
 	/* atomic */

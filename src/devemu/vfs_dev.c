@@ -3,7 +3,8 @@
  * The virtio-fs device: its configuration, and what it supplies to the virtio layer.
  *
  * Source domains: a request's domain is the number of its queue. Devices of one process that share
- * a tag get ranges of their own, one behind the other; that is why all devices are on a list.
+ * a tag get ranges of their own, each the lowest one free when it is asked for or the device starts;
+ * that is why all devices are on a list.
  */
 #include <endian.h>
 #include <linux/virtio_fs.h>
@@ -44,20 +45,40 @@ static void vfs_dev_config(const struct doca_devemu_virtio_dev *vdev, void *conf
 	memcpy(config, &fs, min(len, (uint32_t)sizeof(fs)));
 }
 
-static void vfs_dev_choose_domains(struct doca_devemu_vfs_dev *dev)
+/* The end of a range that [base, base + cnt) would share with another device, 0: there is none. */
+static uint32_t vfs_dev_domain_conflict(const struct doca_devemu_vfs_dev *dev, uint32_t base,
+					uint32_t cnt)
 {
-	struct doca_devemu_vfs_dev *other;
-	uint16_t base = 0;
+	const struct doca_devemu_vfs_dev *other;
+
+	LIST_FOREACH(other, &vfs_dev_all, all_link) {
+		uint32_t start = other->virtio.domain_base, end = start + other->nr_domains;
+
+		if (other != dev && !strcmp(other->tag, dev->tag) && base < end &&
+		    start < base + cnt)
+			return end;
+	}
+	return 0;
+}
+
+/* Keeps what was chosen before as long as it fits. False: all numbers are taken. */
+static bool vfs_dev_choose_domains(struct doca_devemu_vfs_dev *dev)
+{
+	uint32_t cnt = vfs_dev_num_queues(&dev->virtio), base = dev->virtio.domain_base, end;
+	bool fits;
 
 	pthread_mutex_lock(&vfs_dev_lock);
-	LIST_FOREACH(other, &vfs_dev_all, all_link) {
-		if (other == dev || strcmp(other->tag, dev->tag) || !other->virtio.port)
-			continue;
-		base = max(base, (uint16_t)(other->virtio.domain_base +
-					    vdev_num_queues(&other->virtio)));
+	if (!dev->nr_domains || vfs_dev_domain_conflict(dev, base, cnt))
+		base = 0;
+	while ((end = vfs_dev_domain_conflict(dev, base, cnt)))
+		base = end;
+	fits = base + cnt <= UINT16_MAX + 1u;
+	if (fits) {
+		dev->virtio.domain_base = (uint16_t)base;
+		dev->nr_domains = cnt;
 	}
-	dev->virtio.domain_base = base;
 	pthread_mutex_unlock(&vfs_dev_lock);
+	return fits;
 }
 
 static doca_error_t vfs_dev_check(struct doca_devemu_virtio_dev *vdev)
@@ -68,9 +89,7 @@ static doca_error_t vfs_dev_check(struct doca_devemu_virtio_dev *vdev)
 		sd_log_err("a virtio-fs device needs a tag before it can start");
 		return DOCA_ERROR_BAD_CONFIG;
 	}
-	if (!vdev->port) /* ids stay what they are over a restart */
-		vfs_dev_choose_domains(dev);
-	return DOCA_SUCCESS;
+	return vfs_dev_choose_domains(dev) ? DOCA_SUCCESS : DOCA_ERROR_FULL;
 }
 
 static void vfs_dev_reset(struct doca_devemu_virtio_dev *vdev)
@@ -178,6 +197,8 @@ doca_error_t doca_devemu_vfs_dev_set_tag(struct doca_devemu_vfs_dev *vfs_dev,
 	if (!len)
 		return DOCA_ERROR_INVALID_VALUE;
 	pthread_mutex_lock(&vfs_dev_lock);
+	if (strcmp(vfs_dev->tag, text))
+		vfs_dev->nr_domains = 0; /* of the old tag */
 	memcpy(vfs_dev->tag, text, len + 1);
 	pthread_mutex_unlock(&vfs_dev_lock);
 	return DOCA_SUCCESS;
@@ -220,9 +241,11 @@ doca_error_t doca_devemu_vfs_dev_get_req_src_domain_id_range(
 {
 	if (!vfs_dev || !min_src_domain_id || !max_src_domain_id)
 		return DOCA_ERROR_INVALID_VALUE;
+	/* Whoever asks first settles it, which changes nothing that could be seen before. */
+	if (!vfs_dev_choose_domains((struct doca_devemu_vfs_dev *)vfs_dev))
+		return DOCA_ERROR_FULL;
 	*min_src_domain_id = vfs_dev->virtio.domain_base;
-	*max_src_domain_id =
-		(uint16_t)(vfs_dev->virtio.domain_base + vfs_dev_num_queues(&vfs_dev->virtio) - 1);
+	*max_src_domain_id = (uint16_t)(vfs_dev->virtio.domain_base + vfs_dev->nr_domains - 1);
 	return DOCA_SUCCESS;
 }
 

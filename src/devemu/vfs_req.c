@@ -218,6 +218,7 @@ enum vio_taken vfs_take(struct doca_devemu_virtio_io *vio, struct vqueue *q)
 
 	if (unlikely(io->nr_free <= (q->index ? VFS_HIPRIO_RESERVE : 0)))
 		return VIO_STARVED;
+	vq_prefetch(&q->vq);
 	rc = vq_pop(&q->vq, io->seg, VQ_MAX_SEGS, &ch);
 	if (rc <= 0) {
 		if (unlikely(rc))
@@ -268,6 +269,7 @@ void vfs_req_finish(struct vfs_req *r, uint32_t len)
 		vio_pushed(&r->io->vio, q);
 		vfs_req_put(r);
 	} else {
+		pe_wake(r->io->vio.ctx.pe); /* a context that stops may have waited for it */
 		vfs_req_put(r);
 		vfs_orphan_gone(q);
 	}

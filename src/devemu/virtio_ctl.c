@@ -147,8 +147,8 @@ static enum ctx_progress vdev_drain_expired(struct pe_source *src, uint32_t reve
 
 	if (read(src->fd, &cnt, sizeof(cnt)) < 0 || !dev->op || !dev->op_queue)
 		return CTX_NOTHING;
-	sd_log_warn("queue %u is stopped with requests unanswered: they are dropped",
-		    dev->op_queue->index);
+	sd_log_ratelimited_warn("queue %u is stopped with requests unanswered: they are dropped",
+				dev->op_queue->index);
 	pthread_mutex_lock(&dev->lock);
 	vqueue_ask(dev->op_queue, VQUEUE_ORPHAN);
 	pthread_mutex_unlock(&dev->lock);

@@ -12,7 +12,8 @@
  * again in arm(), before the engine sleeps, which looks into each ring once more.
  *
  * Completed chains are published in batches: when a pass finds nothing to take, after
- * VIO_FLUSH_BATCH of them, and before the engine sleeps.
+ * VIO_FLUSH_BATCH of them, and before the engine sleeps. The first of a batch wakes an engine that
+ * is armed already, since requests may be completed from anywhere on its thread.
  */
 #include <errno.h>
 #include <sys/socket.h>
@@ -119,7 +120,9 @@ static void irq_raise(const struct irq *irq)
 
 void vio_pushed(struct doca_devemu_virtio_io *io, struct vqueue *q)
 {
-	io->nr_pushed++;
+	/* Outside of progress nobody may be looking, and the engine may have been put to sleep. */
+	if (!io->nr_pushed++)
+		pe_wake(io->ctx.pe);
 	if (q->dirty)
 		return;
 	q->dirty = true;

@@ -128,7 +128,8 @@ static void vqueue_watch_kick(struct vqueue *q)
 	q->kick.ready = vqueue_kicked;
 	rc = pe_source_add(q->io->ctx.pe, &q->kick);
 	if (rc)
-		sd_log_err("queue %u: cannot watch its kick descriptor: errno %d", q->index, -rc);
+		sd_log_ratelimited_warn("queue %u: cannot watch its kick descriptor: errno %d",
+					q->index, -rc);
 }
 
 static void vqueue_enter_service(struct vqueue *q)

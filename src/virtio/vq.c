@@ -126,6 +126,14 @@ void vq_push(struct vq *vq, uint16_t head, uint32_t len)
 		vq->ops->push(vq, head, len);
 }
 
+void vq_prefetch(struct vq *vq)
+{
+	if (likely(vq->ops == &vq_split_ops))
+		vq_split_prefetch(vq);
+	else
+		vq->ops->prefetch(vq);
+}
+
 void vq_unpop(struct vq *vq, const struct vq_chain *chain)
 {
 	vq->ops->unpop(vq, chain);

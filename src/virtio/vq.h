@@ -160,8 +160,8 @@ static inline bool vq_has_pushed(const struct vq *vq)
 }
 
 /*
- * Is anything waiting in the avail ring (or to be resubmitted)? Also when guest memory was lost: the
- * next vq_pop()s then say so. Cheap; two acquire loads at most.
+ * Is anything waiting in the avail ring (or to be resubmitted)? Also when guest memory was lost:
+ * the next vq_pop()s then say so. Cheap; two acquire loads at most.
  */
 bool vq_avail(struct vq *vq);
 bool vq_check_memory(struct vq *vq); /* the slow half of vq_memory_lost() */
@@ -197,7 +197,7 @@ void vq_inflight_init(struct vq_inflight *log, uint16_t queue_size);
 size_t vq_desc_bytes(uint16_t size);
 size_t vq_avail_bytes(uint16_t size);
 size_t vq_used_bytes(uint16_t size);
-/* As the specification wants them; false also for NULL. For vq_set_memory(), which cannot refuse. */
+/* As the specification wants them, not NULL. For vq_set_memory(), which cannot refuse. */
 bool vq_rings_aligned(const void *desc, const void *avail, const void *used);
 
 #endif

@@ -16,6 +16,7 @@ struct vq_ops {
 	int (*start)(struct vq *vq, uint64_t counter_base);
 	int (*pop)(struct vq *vq, struct iovec *seg, unsigned int max_seg,
 		   struct vq_chain *ret_chain);
+	void (*prefetch)(struct vq *vq);
 	void (*unpop)(struct vq *vq, const struct vq_chain *chain);
 	void (*push)(struct vq *vq, uint16_t head, uint32_t len);
 	bool (*publish)(struct vq *vq);
@@ -25,9 +26,10 @@ struct vq_ops {
 
 extern const struct vq_ops vq_split_ops;
 
-/* The two that run once per request are also called directly, see vq.c. */
+/* Those that run once per request are also called directly, see vq.c. */
 int vq_split_pop(struct vq *vq, struct iovec *seg, unsigned int max_seg,
 		 struct vq_chain *ret_chain);
 void vq_split_push(struct vq *vq, uint16_t head, uint32_t len);
+void vq_split_prefetch(struct vq *vq);
 
 #endif

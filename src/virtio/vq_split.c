@@ -245,20 +245,16 @@ static int split_refill(struct vq *vq)
 #define SPLIT_AHEAD 8
 #define SPLIT_AHEAD_SEGS 4
 
-static inline void split_prefetch_seg(const struct gm_region *r, const struct desc *d, bool write)
+/*
+ * For writing in any case: drivers put the answer's header next to the request's (Linux does), and
+ * will want to write to either again.
+ */
+static inline void split_prefetch_seg(const struct gm_region *r, const struct desc *d)
 {
 	uint64_t off = d->addr - r->gpa;
-	uint8_t *p = r->base + off;
 
-	if (unlikely(off >= r->size || d->len > r->size - off))
-		return;
-	if (write) {
-		__builtin_prefetch(p, 1);
-	} else {
-		__builtin_prefetch(p, 0);
-		/* a short one that crosses a line */
-		__builtin_prefetch(p + min(d->len, 64u) - 1, 0);
-	}
+	if (likely(off < r->size))
+		__builtin_prefetch(r->base + off, 1);
 }
 
 /* A hint only: nothing here is judged, and what looks odd ends it. */
@@ -281,10 +277,9 @@ static inline void split_prefetch_chain(struct vq *vq, const struct gm_region *r
 		d = split_load_desc(&t, 0);
 	}
 	for (;;) {
-		bool write = d.flags & VRING_DESC_F_WRITE;
-
-		split_prefetch_seg(r, &d, write);
-		if (write || !(d.flags & VRING_DESC_F_NEXT) || d.next >= t.size || !--left)
+		split_prefetch_seg(r, &d);
+		if ((d.flags & (VRING_DESC_F_WRITE | VRING_DESC_F_NEXT)) != VRING_DESC_F_NEXT ||
+		    d.next >= t.size || !--left)
 			return;
 		d = split_load_desc(&t, d.next);
 	}
@@ -292,7 +287,8 @@ static inline void split_prefetch_chain(struct vq *vq, const struct gm_region *r
 
 void vq_split_prefetch(struct vq *vq)
 {
-	const struct gm_region *r = &vq->cfg.gm->region[vq->gm_hint];
+	const struct gmem *gm = vq->cfg.gm;
+	const struct gm_region *r = gm->nr ? &gm->region[vq->gm_hint] : &split_no_region;
 	uint16_t known = (uint16_t)(vq->avail_shadow - vq->last_avail), ahead;
 
 	ahead = (uint16_t)(vq->prefetched - vq->last_avail);
@@ -590,6 +586,7 @@ const struct vq_ops vq_split_ops = {
 	.pop = vq_split_pop,
 	.unpop = split_unpop,
 	.push = vq_split_push,
+	.prefetch = vq_split_prefetch,
 	.publish = split_publish,
 	.avail = split_avail,
 	.set_kicks = split_set_kicks,
