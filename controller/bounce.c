@@ -18,8 +18,8 @@
 
 DOCA_LOG_REGISTER(VIRTIOFS::BOUNCE);
 
-/* Most requests fit 8 KiB; 128 KiB is Linux' read-ahead; the largest class takes max_write and what a
- * guest may put around it. */
+/* Most requests fit 8 KiB; 128 KiB is Linux' read-ahead; the largest class takes max_write and
+ * what a guest may put around it. */
 static const struct {
 	size_t size;
 	size_t count;
@@ -89,7 +89,8 @@ static void class_destroy(struct bounce_class *c)
 		munmap(c->memory, c->memory_len);
 }
 
-/* The smallest class that holds len bytes. NULL: none free. *ret_err tells apart "wait" from "never". */
+/* The smallest class that holds len bytes. NULL: none free. *ret_err tells apart "wait" from
+ * "never". */
 static struct doca_buf *buf_take(struct bounce *b, size_t len, int *ret_err)
 {
 	*ret_err = -E2BIG;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The portable data path (--data-path=dma): requests' bytes go through pool buffers of ours, moved by
- * doca_dma, as a DPU must. One set per thread; requests wait in arrival order when a buffer class is empty.
+ * The portable data path (--data-path=dma): requests' bytes go through pool buffers of ours, moved
+ * by doca_dma, as a DPU must. One set per thread; requests wait in arrival order when a buffer
+ * class is empty.
  */
 #ifndef CONTROLLER_BOUNCE_H
 #define CONTROLLER_BOUNCE_H
@@ -14,7 +15,7 @@ struct doca_pe;
 int bounce_create(struct doca_pe *pe, struct bounce **ret_bounce);
 void bounce_destroy(struct bounce *b); /* NULL is fine */
 
-/* Takes the buffers this request needs and copies datain; ends in req_submit() or req_complete(). */
+/* Takes the buffers the request needs and copies datain; ends in req_submit() or req_complete(). */
 void bounce_start(struct creq *r);
 /* Copies fs.out_len bytes of room to the guest, then req_complete(). */
 void bounce_copy_out(struct creq *r);

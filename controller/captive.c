@@ -2,9 +2,9 @@
 /*
  * Theory of Operation
  *
- * The command leads a process group of its own, so that captive_stop() reaches all it started. When we
- * have the terminal the group gets it for as long as it runs: it may read from it, and Ctrl-C interrupts the
- * command, whose end is ours.
+ * The command leads a process group of its own, so that captive_stop() reaches all it started. When
+ * we have the terminal the group gets it for as long as it runs: it may read from it, and Ctrl-C
+ * interrupts the command, whose end is ours.
  */
 #include "captive.h"
 
@@ -70,7 +70,8 @@ static int set_environment(const struct conf *conf)
 	return rc;
 }
 
-/* Moves the terminal on standard input to a group; also from the background, where SIGTTOU would stop us. */
+/* Moves the terminal on standard input to a group; also from the background, where SIGTTOU would
+ * stop us. */
 static void give_terminal(pid_t group)
 {
 	sigset_t ttou, old;

@@ -18,8 +18,8 @@ struct captive {
 /* Gives devices without a socket one in a temporary directory. 0 or -errno, logged. */
 int captive_prepare(struct captive *c, struct conf *conf);
 /*
- * Runs the command by sh -c, in the foreground of the terminal if we are, with SOCKET (the first device's)
- * and SOCKET_0, SOCKET_1, ... in its environment.
+ * Runs the command by sh -c, in the foreground of the terminal if we are, with SOCKET (the first
+ * device's) and SOCKET_0, SOCKET_1, ... in its environment.
  */
 int captive_start(struct captive *c, const struct conf *conf);
 /* After SIGCHLD: has it ended? *ret_status is what a shell would report. */

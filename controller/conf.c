@@ -160,7 +160,8 @@ int conf_parse_cache(const char *text, enum fs_cache_mode *ret_mode)
 }
 
 /* A range from the command line or from JSON; the value is shown as it was given. */
-static int check_range(const struct conf_device *d, const char *what, int value, int least, int most)
+static int check_range(const struct conf_device *d, const char *what, int value, int least,
+		       int most)
 {
 	if (value >= least && value <= most)
 		return 0;
@@ -282,7 +283,8 @@ static int check_conflicts(const struct raw *raw)
 		return -EINVAL;
 	}
 	if (raw->config && raw->socket) {
-		DOCA_LOG_ERR("--socket-path %s and --config exclude each other: each device in the file names its socket",
+		DOCA_LOG_ERR("--socket-path %s and --config exclude each other: "
+			     "each device in the file names its socket",
 			     raw->socket);
 		return -EINVAL;
 	}

@@ -34,13 +34,13 @@ struct conf {
 };
 
 /*
- * Parses everything into *conf (zeroed by the caller). --help and --version end the program. -EINVAL: refused, reason
- * printed. The strings live until conf_fini().
+ * Parses everything into *conf (zeroed by the caller). --help and --version end the program.
+ * -EINVAL: refused, reason printed. The strings live until conf_fini().
  */
 int conf_load(struct conf *conf, int argc, char **argv);
 void conf_fini(struct conf *conf);
 
-/* "0x3" -> CPUs 0 and 1; any number of digits. Number of CPUs, or -EINVAL, -E2BIG: more than most. */
+/* "0x3" -> CPUs 0 and 1; any number of digits. How many, or -EINVAL, -E2BIG: more than most. */
 int conf_parse_core_mask(const char *text, int *cpu, int most);
 
 #endif

@@ -5,13 +5,14 @@
 
 #include "conf.h"
 
-/* The devices of a JSON file, see doca_virtiofs.conf(5); what they leave out is copied from *defaults. What was read
- * of them is in conf, to be freed, also after an error. 0 or -errno. */
+/* The devices of a JSON file, see doca_virtiofs.conf(5); what they leave out is copied from
+ * *defaults. What was read of them is in conf, to be freed, also after an error. 0 or -errno. */
 int conf_load_json(struct conf *conf, const char *path, const struct conf_device *defaults);
 
 int conf_parse_cache(const char *text, enum fs_cache_mode *ret_mode);
 
-/* A copy of *from but for the socket, which two devices cannot share. -ENOMEM: to be freed nevertheless. */
+/* A copy of *from but for the socket, which two devices cannot share. -ENOMEM: to be freed
+ * nevertheless. */
 int conf_copy_device(struct conf_device *d, const struct conf_device *from);
 void conf_free_device(struct conf_device *d);
 

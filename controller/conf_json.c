@@ -4,7 +4,8 @@
  *
  *   { "devices": [ { "tag": "docs", "socket": "/run/docs.sock", "num_request_queues": 4,
  *                    "queue_size": 1024, "readonly": true, "cache": "auto",
- *                    "wrap": ["log"], "filesystem": { "type": "local", "dir": "/srv/docs" } }, ... ] }
+ *                    "wrap": ["log"],
+ *                    "filesystem": { "type": "local", "dir": "/srv/docs" } }, ... ] }
  *
  * What a device leaves out comes from the command line's options. Unknown keys and wrong types are
  * refused by name.
@@ -218,7 +219,8 @@ static int load_devices(struct conf *conf, struct json_object *list,
 	return rc;
 }
 
-static int load_root(struct conf *conf, struct json_object *root, const struct conf_device *defaults)
+static int load_root(struct conf *conf, struct json_object *root,
+		     const struct conf_device *defaults)
 {
 	struct json_object *list = NULL;
 

@@ -77,7 +77,8 @@ static int dio_drain(void *arg)
 	return 0;
 }
 
-/* Not called again before reset_complete(), so the messages are free; nor once the device is stopping. */
+/* Not called again before reset_complete(), so the messages are free; nor once the device is
+ * stopping. */
 static void on_reset(struct doca_devemu_virtio_dev *virtio, union doca_data user)
 {
 	struct device *dev = user.ptr;

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One emulated device: its vfs device context on the first thread, one I/O context and one attachment of
- * its file system per thread.
+ * One emulated device: its vfs device context on the first thread, one I/O context and one
+ * attachment of its file system per thread.
  *
- * Start: (main) open the file system, discover and open the function; (first thread) create and start the
- * device, which waits for its I/O contexts; (each thread) attach the file system, create and start the I/O
- * context. Stop is the reverse: requests are drained before anything is destroyed. A message posted to a
- * thread cannot outlive the device: those of a reset are posted before the device context is stopped, or by
- * a request whose return the stop waits for, and a thread runs its messages in order.
+ * Start: (main) open the file system, discover and open the function; (first thread) create and
+ * start the device, which waits for its I/O contexts; (each thread) attach the file system, create
+ * and start the I/O context. Stop is the reverse: requests are drained before anything is
+ * destroyed. A message posted to a thread cannot outlive the device: those of a reset are posted
+ * before the device context is stopped, or by a request whose return the stop waits for, and a
+ * thread runs its messages in order.
  *
- * Reset (guest reboot, front end gone): every thread drains the requests it owns, then the file system
- * forgets the session, then doca_devemu_virtio_dev_reset_complete().
+ * Reset (guest reboot, front end gone): every thread drains the requests it owns, then the file
+ * system forgets the session, then doca_devemu_virtio_dev_reset_complete().
  */
 #ifndef CONTROLLER_DEVICE_H
 #define CONTROLLER_DEVICE_H
@@ -54,19 +55,21 @@ struct device {
 };
 
 /*
- * Main thread. 0 or -errno; the reason is logged. *ret_dev is left alone by a device that never came to
- * be; any other, also one that could not be started on all threads, has to be stopped and destroyed.
+ * Main thread. 0 or -errno; the reason is logged. *ret_dev is left alone by a device that never
+ * came to be; any other, also one that could not be started on all threads, has to be stopped and
+ * destroyed.
  */
 int device_start(const struct conf_device *conf, unsigned int index, struct thr_set *threads,
 		 struct device **ret_dev);
 /* Main thread, once: no more requests are taken. Does not wait for those it has. */
 void device_stop(struct device *dev);
-/* Main thread, after device_stop(): waits until the last request is back, at most until deadline_ns (of
- * clock_ns()). -ETIMEDOUT: something below does not answer. */
+/* Main thread, after device_stop(): waits until the last request is back, at most until
+ * deadline_ns (of clock_ns()). -ETIMEDOUT: something below does not answer. */
 int device_wait(struct device *dev, uint64_t deadline_ns);
 /* Main thread, after device_wait() returned 0. NULL is fine. */
 void device_destroy(struct device *dev);
-/* The process is about to end without destroying it: removes its socket. Any thread, signal handlers too. */
+/* The process is about to end without destroying it: removes its socket. Any thread, signal
+ * handlers too. */
 void device_abandon(const struct device *dev);
 
 struct dio *dio_of(struct doca_devemu_vfs_io *io);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * doca_virtiofs: a virtio-fs controller. Reads the configuration, starts threads and devices, waits for a
- * signal (or for the captive command to end), and takes everything down in order.
+ * doca_virtiofs: a virtio-fs controller. Reads the configuration, starts threads and devices, waits
+ * for a signal (or for the captive command to end), and takes everything down in order.
  *
- * Signals: blocked everywhere but in this thread. While it serves, sigwait() takes them and the first one
- * asks for the ordered end. While it starts or stops, which may wait for servers and requests, they are let
- * in and end the process at once; only the sockets are removed.
+ * Signals: blocked everywhere but in this thread. While it serves, sigwait() takes them and the
+ * first one asks for the ordered end. While it starts or stops, which may wait for servers and
+ * requests, they are let in and end the process at once; only the sockets are removed.
  */
 #include <errno.h>
 #include <signal.h>
@@ -26,7 +26,7 @@
 
 DOCA_LOG_REGISTER(VIRTIOFS);
 
-/* How long requests in flight may keep the end waiting: beyond it a server or disk does not answer. */
+/* How long requests in flight may keep the end waiting: then a server or disk does not answer. */
 #define STOP_TIMEOUT_MS 5000
 
 static struct app {

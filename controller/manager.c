@@ -59,7 +59,8 @@ int manager_open(uint32_t user_data_size)
 
 	manager.dev = open_first_supported();
 	if (!manager.dev) {
-		DOCA_LOG_ERR("no emulation manager supports virtio-fs: is VIRTIO_FS_EMULATION_ENABLE 1 on the board?");
+		DOCA_LOG_ERR("no emulation manager supports virtio-fs: "
+			     "is VIRTIO_FS_EMULATION_ENABLE 1 on the board?");
 		return -ENODEV;
 	}
 	rc = init_library(manager.dev, user_data_size);

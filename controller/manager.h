@@ -10,8 +10,8 @@
 #include "doca_devemu_vfs_type.h"
 
 /*
- * Opens the first manager that supports virtio-fs and initialises the library with requests that carry
- * user_data_size bytes for us. 0 or -errno, reason logged.
+ * Opens the first manager that supports virtio-fs and initialises the library with requests that
+ * carry user_data_size bytes for us. 0 or -errno, reason logged.
  */
 int manager_open(uint32_t user_data_size);
 void manager_close(void);

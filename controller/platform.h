@@ -46,8 +46,8 @@ int platform_set_board(const struct conf *conf);
 /* The socket on which the host reaches this function; "" where there is none. */
 void platform_socket_of(const struct doca_dev_rep *rep, char *buf, size_t size);
 
-/* Removes a socket of ours, and the lock the library keeps beside it, when its device cannot be destroyed
- * in order. Safe in a signal handler. */
+/* Removes a socket of ours, and the lock the library keeps beside it, when its device cannot be
+ * destroyed in order. Safe in a signal handler. */
 void platform_remove_socket(const char *socket);
 
 #endif

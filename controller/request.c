@@ -66,7 +66,8 @@ size_t creq_size(void)
 
 /* ---- segments ---- */
 
-/* Into the request's block, behind what is there already: an IOCTL may have long data and long room. */
+/* Into the request's block, behind what is there already: an IOCTL may have long data and long
+ * room. */
 static int req_take_block(struct creq *r, const struct doca_buf *list, const struct iovec **ret_iov)
 {
 	int n;
@@ -83,7 +84,8 @@ static int req_take_block(struct creq *r, const struct doca_buf *list, const str
 	return n;
 }
 
-/* Guest segments of a buf list as iovecs: inline, or in a block of the thread's when they do not fit. */
+/* Guest segments of a buf list as iovecs: inline, or in a block of the thread's when they do not
+ * fit. */
 static int req_take_iov(struct creq *r, const struct doca_buf *list, const struct iovec **ret_iov)
 {
 	struct iovec *dst = r->inline_iov + r->iov_used;
@@ -120,8 +122,8 @@ static int req_map_direct(struct creq *r)
 /* ---- names ---- */
 
 /*
- * A directory entry's name: one component, neither "." nor "..". The guest's kernel resolves those itself;
- * only one that was offered EXPORT_SUPPORT, which no file system here does, looks them up.
+ * A directory entry's name: one component, neither "." nor "..". The guest's kernel resolves those
+ * itself; only one that was offered EXPORT_SUPPORT, which no file system here does, looks them up.
  */
 static int check_entry_name(const char *name, size_t len)
 {
@@ -174,7 +176,8 @@ static bool is_create(uint32_t opcode)
 	       opcode == FUSE_SYMLINK || opcode == FUSE_TMPFILE;
 }
 
-/* The extensions of a creating operation end the message: bytes must hold all that follows the names. */
+/* The extensions of a creating operation end the message: bytes must hold all that follows the
+ * names. */
 static int req_parse_groups(struct creq *r, const char *bytes, size_t len, bool is_whole)
 {
 	uint16_t extlen = r->fs.in->total_extlen;
@@ -192,8 +195,8 @@ static int req_parse_groups(struct creq *r, const char *bytes, size_t len, bool 
 }
 
 /*
- * Points fs->name[] into bytes, a copy no longer in reach of the guest, and takes them off data. len may
- * be less than data_len: what was staged of it.
+ * Points fs->name[] into bytes, a copy no longer in reach of the guest, and takes them off data.
+ * len may be less than data_len: what was staged of it.
  */
 static int req_parse_names(struct creq *r, const char *bytes, size_t len)
 {

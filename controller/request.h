@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The data path of the controller: from a FUSE-typed request of the library to a file system request,
- * and back.
+ * The data path of the controller: from a FUSE-typed request of the library to a file system
+ * request, and back.
  *
  * Everything runs on the I/O thread of the request's context. A struct creq is the user area of the
  * library's request object: nothing is allocated per request. States of a creq:
@@ -9,8 +9,8 @@
  *   handler -> [COPY_IN: datain on its way to a bounce buffer] -> SUBMITTED (the file system's) ->
  *   [COPY_OUT: reply bytes on their way to the guest] -> completed
  *
- * The bracketed ones exist with --data-path=dma only. In direct mode data and room are the guest's own
- * segments.
+ * The bracketed ones exist with --data-path=dma only. In direct mode data and room are the guest's
+ * own segments.
  */
 #ifndef CONTROLLER_REQUEST_H
 #define CONTROLLER_REQUEST_H

@@ -18,21 +18,23 @@
 
 DOCA_LOG_REGISTER(VIRTIOFS::THREAD);
 
-/* Units taken from the engine before the file systems get to submit what came in: bounds both the batch
- * and the delay of the first request in it. */
+/* Units taken from the engine before the file systems get to submit what came in: bounds both
+ * the batch and the delay of the first request in it. */
 #define PROGRESS_BATCH 64
-/* Polling after the last work: longer than a system call and a wake-up cost, shorter than a tick. */
+/* Polling after the last work: more than a system call and a wake-up cost, less than a tick. */
 #define SPIN_NS 50000
-/* Blocks of REQ_MAX_IOV segments (17 KB each) a thread may own: what guests can make one keep. Requests of
- * more than REQ_INLINE_IOV segments in flight beyond that get ENOMEM. */
+/* Rounds without work after which others may run: whoever makes our next work may need this very core. */
+#define YIELD_ROUNDS 8
+/* Blocks of REQ_MAX_IOV segments (17 KB each) a thread may own: what guests can make one keep.
+ * Requests of more than REQ_INLINE_IOV segments in flight beyond that get ENOMEM. */
 #define MAX_IOV_BLOCKS 4096
 
 /* ---- messages ---- */
 
 /*
  * No wake-up is lost: has_msgs is 1 whenever the list is not empty and nobody holds the lock, the
- * descriptor is written after that and stays readable until the thread has slept, and the thread looks at
- * has_msgs in each round, so also after each sleep.
+ * descriptor is written after that and stays readable until the thread has slept, and the thread
+ * looks at has_msgs in each round, so also after each sleep.
  */
 static void msg_queue(struct thr *thr, struct thr_msg *msg)
 {
@@ -135,7 +137,8 @@ static void pe_ready(struct thr_watch *w, uint32_t revents)
 	/* The end of the sleep is all there is to it: thr_sleep() clears the notification. */
 }
 
-/* One event per wait: ready() may remove any other watch. epoll reports those that are ready in turn. */
+/* One event per wait: ready() may remove any other watch. epoll reports those that are ready in
+ * turn. */
 static void wait_events(struct thr *thr, int timeout_ms)
 {
 	struct epoll_event ev;
@@ -193,18 +196,21 @@ static void thr_sleep(struct thr *thr)
 static void thr_loop(struct thr *thr)
 {
 	uint64_t last_work = clock_ns();
+	unsigned int idle = 0;
 
 	while (!__atomic_load_n(&thr->stop, __ATOMIC_ACQUIRE)) {
 		if (one_round(thr)) {
+			idle = 0;
+			continue;
+		}
+		if (!idle)
 			last_work = clock_ns();
+		if (++idle % YIELD_ROUNDS == 0)
+			sched_yield();
+		if (clock_ns() - last_work < SPIN_NS)
 			continue;
-		}
-		if (clock_ns() - last_work < SPIN_NS) {
-			sched_yield(); /* whoever makes our next work may need this very core */
-			continue;
-		}
 		thr_sleep(thr);
-		last_work = clock_ns();
+		idle = 0;
 	}
 }
 
@@ -240,7 +246,7 @@ static int thr_open(struct thr *thr)
 		return -errno;
 	if (doca_pe_create(&thr->pe) != DOCA_SUCCESS)
 		return -ENOMEM;
-	/* One look serves all contexts, so clear_notification() needs no telling which one it was. */
+	/* One look serves all contexts: clear_notification() needs no telling which it was. */
 	doca_pe_set_event_mode(thr->pe, DOCA_PE_EVENT_MODE_PROGRESS_ALL);
 	if (doca_pe_get_notification_handle(thr->pe, &handle) != DOCA_SUCCESS)
 		return -EIO;
@@ -353,7 +359,8 @@ struct iov_block *thr_iov_block_get(struct thr *thr)
 	}
 	if (thr->nr_iov_blocks == MAX_IOV_BLOCKS)
 		return NULL;
-	block = malloc(sizeof(*block)); /* the pool grows to the deepest load seen, then never again */
+	/* The pool grows to the deepest load seen, then never again. */
+	block = malloc(sizeof(*block));
 	if (block)
 		thr->nr_iov_blocks++;
 	return block;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * I/O threads: one per core in the mask, each with a progress engine; the first one's engine also runs
- * the devices (admin).
+ * I/O threads: one per core in the mask, each with a progress engine; the first one's engine also
+ * runs the devices (admin).
  *
- * Theory of operation: a thread polls while there is work - engine, then the file systems attached to it -
- * and after a bounded spin without any it arms the engine's notification and sleeps in epoll on that, on
- * its message descriptor and on what file systems watch. So an idle thread costs no CPU and a busy one no
- * system call. Other threads reach it by thr_call() and thr_post() only.
+ * Theory of operation: a thread polls while there is work - engine, then the file systems attached
+ * to it - and after a bounded spin without any it arms the engine's notification and sleeps in
+ * epoll on that, on its message descriptor and on what file systems watch. So an idle thread costs
+ * no CPU and a busy one no system call. Other threads reach it by thr_call() and thr_post() only.
  */
 #ifndef CONTROLLER_THREAD_H
 #define CONTROLLER_THREAD_H
@@ -74,8 +74,9 @@ void thr_set_stop(struct thr_set *set);
 /* Runs fn(arg) on the thread and waits for its result. Never from an I/O thread. */
 int thr_call(struct thr *thr, int (*fn)(void *arg), void *arg);
 /*
- * Runs fn(arg) on the thread some time, in the order of posts and calls. Any thread. *msg is the caller's
- * memory and must stay, and not be posted again, until fn runs; not touched any more when it returns.
+ * Runs fn(arg) on the thread some time, in the order of posts and calls. Any thread. *msg is the
+ * caller's memory and must stay, and not be posted again, until fn runs; not touched any more when
+ * it returns.
  */
 void thr_post(struct thr *thr, struct thr_msg *msg, int (*fn)(void *arg), void *arg);
 

@@ -3,9 +3,10 @@
  * The choke point between the data path and the file systems, and what all of them share: stacking,
  * answers for missing operations, INIT, validity times.
  *
- * Theory of operation: a request enters at the top of a stack of layers (wrappers, then a back end).
- * fs_submit_lower() pushes the wrapper on req->layer[] when it wants the result; fs_req_done() pops one
- * and calls it, or, when none is left, ends the request in req_finish(). No lock, no allocation.
+ * Theory of operation: a request enters at the top of a stack of layers (wrappers, then a back
+ * end). fs_submit_lower() pushes the wrapper on req->layer[] when it wants the result;
+ * fs_req_done() pops one and calls it, or, when none is left, ends the request in req_finish(). No
+ * lock, no allocation.
  */
 #include "fs/fs.h"
 
@@ -18,8 +19,9 @@
 #include "fs/wrap/wrap.h"
 
 /*
- * What an operation that a file system does not have answers. ENOSYS makes Linux stop asking, which is
- * right for most; where it means something else or nobody would notice the loss, the answer is here.
+ * What an operation that a file system does not have answers. ENOSYS makes Linux stop asking, which
+ * is right for most; where it means something else or nobody would notice the loss, the answer is
+ * here.
  */
 static int missing_op(uint32_t opcode)
 {
@@ -105,7 +107,8 @@ void fs_reset(struct fs *fs)
 			fs->ops->reset(fs);
 }
 
-/* Validity by cache mode: none asks every time, auto trusts for a second, always until told otherwise. */
+/* Validity by cache mode: none asks every time, auto trusts for a second, always until told
+ * otherwise. */
 static struct fs_cache cache_of(enum fs_cache_mode mode)
 {
 	const uint64_t second = 1000000000ull, day = 86400 * second;
@@ -128,8 +131,8 @@ static int open_backend(const struct fs_config *cfg, struct fs **ret_fs, char *e
 	int rc;
 
 	if (!ops) {
-		snprintf(err, FS_ERR_LEN, "file system type '%s' is unknown: use local, nfs or null",
-			 cfg->type ? cfg->type : "");
+		snprintf(err, FS_ERR_LEN, "file system type '%s' is unknown: "
+			 "use local, nfs or null", cfg->type ? cfg->type : "");
 		return -EINVAL;
 	}
 	rc = ops->open(cfg, ret_fs, err);

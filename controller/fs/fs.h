@@ -9,16 +9,16 @@
  *   struct fs_thread   one per (fs, I/O thread); attached and detached on that thread
  *   struct fs_req      one per request; lives in the request object of the library, never allocated
  *
- * fs_submit() is the choke point in: it counts, and calls ops->op[opcode], or answers for a missing one.
- * fs_req_done() is the choke point out: exactly once per request, from the thread it was submitted on, from
- * inside the operation or any time later. Operations run on I/O threads and must not block for longer
- * than the kernel's page cache does; what may block goes through io_uring or a socket, and completes from
- * ops->poll().
+ * fs_submit() is the choke point in: it calls ops->op[opcode], or answers for a missing
+ * one. fs_req_done() is the choke point out: exactly once per request, from the thread it was
+ * submitted on, from inside the operation or any time later. Operations run on I/O threads and must
+ * not block for longer than the kernel's page cache does; what may block goes through io_uring or a
+ * socket, and completes from ops->poll().
  *
  * Several I/O threads serve one fs at the same time: everything reached from struct fs is shared.
  *
- * Wrappers (readonly, nullio, log, delay, error) are file systems that have another below them: they set
- * fs->lower and pass requests on with fs_submit_to().
+ * Wrappers (readonly, nullio, log, delay, error) are file systems that have another below them:
+ * they set fs->lower and pass requests on with fs_submit_lower().
  */
 #ifndef FS_FS_H
 #define FS_FS_H
@@ -34,7 +34,7 @@
 
 #define FS_MAX_LAYERS 4 /* wrappers of fs_config.wrap: the others do not wait for results */
 #define FS_OP_LIMIT 64 /* opcodes 1..63 */
-#define FS_NGROUPS_MAX 32 /* supplementary groups carried per request; FUSE sends at most the caller's */
+#define FS_NGROUPS_MAX 32 /* supplementary groups carried per request */
 
 struct fs;
 struct fs_thread;
@@ -43,7 +43,8 @@ struct thr;
 
 enum fs_cache_mode { FS_CACHE_NONE, FS_CACHE_AUTO, FS_CACHE_ALWAYS };
 
-/* From the command line or one "filesystem" object of the JSON config; strings live as long as the fs. */
+/* From the command line or one "filesystem" object of the JSON config; strings live as long as
+ * the fs. */
 struct fs_config {
 	const char *type; /* "local", "nfs", "null" */
 	const char *dir; /* local: exported directory */
@@ -54,7 +55,7 @@ struct fs_config {
 	bool null_io; /* DOCA_VIRTIOFS_USE_NULL_NFS_FSDEV: READ and WRITE touch nothing */
 	enum fs_cache_mode cache;
 	const char *state_dir; /* where a back end may keep journals, or NULL */
-	const char *wrap; /* instruments on top, "log,delay=2ms,error=1%", outermost first, or NULL */
+	const char *wrap; /* instruments, "log,delay=2ms,error=1%", outermost first, or NULL */
 	const char *arg; /* given to a wrapper: what follows its name and "=", or NULL */
 };
 
@@ -71,7 +72,7 @@ struct fs {
 	struct fs *lower; /* wrappers only */
 	struct fs_cache cache;
 	uint64_t init_flags; /* FUSE_* INIT flags (flags2 << 32) the fs can honour; set by open() */
-	uint64_t session_flags; /* agreed with the guest in INIT; written by fs.c before the reply */
+	uint64_t session_flags; /* agreed with the guest in INIT; written before the reply */
 	uint32_t max_io; /* largest READ/WRITE payload in bytes, a multiple of 4096 */
 };
 
@@ -116,13 +117,14 @@ struct fs_req {
 		const struct fuse_syncfs_in *syncfs;
 		const struct fuse_lk_in *lk;
 	};
-	const char *name[2]; /* NULL, or NUL-terminated and checked: entries 1..NAME_MAX, not "." nor ".." */
-	/* Bytes from the guest that follow: WRITE payload, SETXATTR value, IOCTL input, forget_one[].
-	 * The memory is the guest's and may change under you: copy before you judge. */
+	const char *name[2]; /* NULL, or checked: entries 1..NAME_MAX, not "." nor ".." */
+	/* Bytes from the guest that follow: WRITE payload, SETXATTR value, IOCTL input,
+	 * forget_one[]. The memory is the guest's and may change under you: copy before you
+	 * judge. */
 	const struct iovec *data;
 	int data_cnt;
 	size_t data_len;
-	/* Room for bytes to the guest: READ, READDIR(PLUS), GETXATTR, LISTXATTR, READLINK, IOCTL. */
+	/* Room for bytes to the guest: READ, READDIR(PLUS), GET-, LISTXATTR, READLINK, IOCTL. */
 	const struct iovec *room;
 	int room_cnt;
 	size_t room_len;
@@ -132,7 +134,7 @@ struct fs_req {
 	/* reply */
 	union { /* zeroed; adjacent to the reply header */
 		void *reply;
-		struct fuse_entry_out *entry; /* LOOKUP MKNOD MKDIR SYMLINK LINK; CREATE's first half */
+		struct fuse_entry_out *entry; /* LOOKUP MKNOD MKDIR SYMLINK LINK CREATE */
 		struct fuse_attr_out *attr;
 		struct fuse_open_out *opened; /* OPEN OPENDIR */
 		struct fuse_write_out *written; /* WRITE COPY_FILE_RANGE */
@@ -147,8 +149,8 @@ struct fs_req {
 	size_t out_len; /* bytes put into room; 0 at start */
 	bool direct; /* data and room are the guest's own memory, not a bounce buffer */
 
-	/* ops->req_ctx_size bytes, uninitialised, 64-aligned: the wrappers' on the way down, in turn, and the
-	 * file system's from its operation on. */
+	/* ops->req_ctx_size bytes, uninitialised, 64-aligned: the wrappers' on the way down, in
+	 * turn, and the file system's from its operation on. */
 	void *ctx;
 
 	/* fs.c's own */
@@ -166,31 +168,32 @@ struct fs_ops {
 	size_t req_ctx_size;
 
 	/*
-	 * Main thread. 0 or -errno; on error *err (FS_ERR_LEN bytes) says what failed and what to do about it, in one
-	 * sentence naming the thing and the value.
+	 * Main thread. 0 or -errno; on error *err (FS_ERR_LEN bytes) says what failed and what to
+	 * do about it, in one sentence naming the thing and the value.
 	 */
 	int (*open)(const struct fs_config *cfg, struct fs **ret_fs, char *err);
 	/* Main thread, after every thread was detached. */
 	void (*close)(struct fs *fs);
 
-	/* On the I/O thread. ft->fs, thr and index are set by the caller; the fs allocates its own struct
-	 * around it. attach may block. */
-	int (*attach)(struct fs *fs, struct thr *thr, unsigned int index, struct fs_thread **ret_ft);
+	/* On the I/O thread. ft->fs, thr and index are set by the caller; the fs allocates its
+	 * own struct around it. attach may block. */
+	int (*attach)(struct fs *fs, struct thr *thr, unsigned int index,
+		      struct fs_thread **ret_ft);
 	/* No request is outstanding. */
 	void (*detach)(struct fs_thread *ft);
 	/*
-	 * Submits what is queued (one system call for a batch) and completes what is done. Called once per
-	 * round of the thread's loop and before it sleeps: must be cheap when nothing is in flight.
-	 * Returns the number of completions handled. NULL: nothing asynchronous.
+	 * Submits what is queued (one system call for a batch) and completes what is done. Called
+	 * once per round of the thread's loop and before it sleeps: must be cheap when nothing is
+	 * in flight. Returns the number of completions handled. NULL: nothing asynchronous.
 	 */
 	int (*poll)(struct fs_thread *ft);
-	/* Longest the thread may sleep before poll() must run again, in ms; -1: no limit. NULL: -1. */
+	/* Longest the thread may sleep before poll() must run, in ms; -1: no limit. NULL: -1. */
 	int (*timeout_ms)(struct fs_thread *ft);
 
 	/*
-	 * The guest is gone, was reset, or started a new session (INIT) or ended it (DESTROY): every node
-	 * id and file handle given out is forgotten. On any thread; other threads have no request of the
-	 * old session any more except from a hostile guest.
+	 * The guest is gone, was reset, or started a new session (INIT) or ended it (DESTROY):
+	 * every node id and file handle given out is forgotten. On any thread; other threads have
+	 * no request of the old session any more except from a hostile guest.
 	 */
 	void (*reset)(struct fs *fs);
 
@@ -203,10 +206,10 @@ struct fs_ops {
 const struct fs_ops *fs_find(const char *type);
 
 /*
- * Choke points; see above. err: 0 or -errno. fs_submit() starts at req->ft. A wrapper passes on with
- * fs_submit_lower(); with a fn it gets the result first, req->ft being its own again, and ends with
- * fs_req_done(). data is a word the wrapper finds again in req->layer_data when fn runs. Finishing the
- * outermost layer calls req_finish() of the data path (request.h).
+ * Choke points; see above. err: 0 or -errno. fs_submit() starts at req->ft. A wrapper passes on
+ * with fs_submit_lower(); with a fn it gets the result first, req->ft being its own again, and ends
+ * with fs_req_done(). data is a word the wrapper finds again in req->layer_data when fn runs.
+ * Finishing the outermost layer calls req_finish() of the data path (request.h).
  */
 void fs_submit(struct fs_req *req);
 void fs_submit_lower(struct fs_req *req, void (*fn)(struct fs_req *req, int err), uint64_t data);
@@ -215,7 +218,7 @@ void fs_req_done(struct fs_req *req, int err);
 /* The data path's end of a request; implemented by request.c (and by test harnesses). */
 void req_finish(struct fs_req *req, int err);
 
-/* Opens the type of cfg with the wrappers it asks for (null_io, readonly, then wrap) stacked on it. */
+/* Opens the type of cfg with the wrappers it asks for (null_io, readonly, wrap) on it. */
 int fs_open(const struct fs_config *cfg, struct fs **ret_fs, char *err);
 void fs_close(struct fs *fs); /* the whole stack; NULL is fine */
 int fs_attach(struct fs *fs, struct thr *thr, unsigned int index, struct fs_thread **ret_ft);
@@ -226,18 +229,20 @@ void fs_reset(struct fs *fs);
 size_t fs_req_ctx_size(void); /* largest of all types: request objects are sized by it */
 
 /* Copies to/from the guest's segments; returns bytes copied (bounded by both). */
-size_t fs_req_put(struct fs_req *req, const void *src, size_t len); /* appends to room, counts out_len */
+/* Appends to room and counts out_len. */
+size_t fs_req_put(struct fs_req *req, const void *src, size_t len);
 size_t fs_req_get(const struct fs_req *req, size_t off, void *dst, size_t len);
 /* The first len bytes of room (from out_len on) or data as a new iovec array; returns its count. */
-int fs_iov_slice(const struct iovec *iov, int cnt, size_t off, size_t len, struct iovec *ret, int max);
+int fs_iov_slice(const struct iovec *iov, int cnt, size_t off, size_t len, struct iovec *ret,
+		 int max);
 
 /*
- * Directory records. fs_dirent_add returns false, and adds nothing, when the record does not fit: the
- * fs then stops and that entry comes with the next call. off is the cookie *behind* this entry.
+ * Directory records. fs_dirent_add returns false, and adds nothing, when the record does not fit:
+ * the fs then stops and that entry comes with the next call. off is the cookie *behind* this entry.
  * plus: entry of READDIRPLUS, or NULL for READDIR.
  */
-bool fs_dirent_add(struct fs_req *req, const char *name, size_t name_len, uint64_t ino, uint32_t type,
-		   uint64_t off, const struct fuse_entry_out *plus);
+bool fs_dirent_add(struct fs_req *req, const char *name, size_t name_len, uint64_t ino,
+		   uint32_t type, uint64_t off, const struct fuse_entry_out *plus);
 bool fs_dirent_fits(const struct fs_req *req, size_t name_len, bool plus);
 
 /* entry/attr validity from fs->cache. */
@@ -245,8 +250,9 @@ void fs_entry_set_valid(const struct fs *fs, struct fuse_entry_out *entry);
 void fs_attr_set_valid(const struct fs *fs, struct fuse_attr_out *attr);
 
 /*
- * The I/O thread, for file systems with descriptors of their own: ready() runs on that thread when fd
- * polls for events (EPOLLIN, EPOLLOUT), level triggered, only while the thread sleeps or is idle.
+ * The I/O thread, for file systems with descriptors of their own: ready() runs on that thread when
+ * fd polls for events (EPOLLIN, EPOLLOUT), level triggered, only while the thread sleeps or is
+ * idle.
  */
 struct thr_watch {
 	int fd;

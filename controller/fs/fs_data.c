@@ -41,7 +41,8 @@ size_t fs_req_get(const struct fs_req *req, size_t off, void *dst, size_t len)
 	return iov_copy(req->data, req->data_cnt, off, dst, NULL, len);
 }
 
-int fs_iov_slice(const struct iovec *iov, int cnt, size_t off, size_t len, struct iovec *ret, int most)
+int fs_iov_slice(const struct iovec *iov, int cnt, size_t off, size_t len, struct iovec *ret,
+		 int most)
 {
 	int n = 0;
 
@@ -77,8 +78,8 @@ bool fs_dirent_fits(const struct fs_req *req, size_t name_len, bool plus)
 	return req->out_len <= room && dirent_size(name_len, plus) <= room - req->out_len;
 }
 
-bool fs_dirent_add(struct fs_req *req, const char *name, size_t name_len, uint64_t ino, uint32_t type,
-		   uint64_t off, const struct fuse_entry_out *plus)
+bool fs_dirent_add(struct fs_req *req, const char *name, size_t name_len, uint64_t ino,
+		   uint32_t type, uint64_t off, const struct fuse_entry_out *plus)
 {
 	static const char zero[8];
 	const struct fuse_dirent ent = { .ino = ino, .off = off, .namelen = (uint32_t)name_len,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * FUSE_INIT. Only what both sides can do is agreed on: the guest's offer and fs->init_flags. Nothing is
- * claimed that the file system does not honour.
+ * FUSE_INIT. Only what both sides can do is agreed on: the guest's offer and fs->init_flags.
+ * Nothing is claimed that the file system does not honour.
  */
 #include <errno.h>
 

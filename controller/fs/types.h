@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Every file system and wrapper there is: a new one is a directory, a line here and one in types.c. */
+/* Every file system and wrapper: a new one is a directory, a line here and one in types.c. */
 #ifndef FS_TYPES_H
 #define FS_TYPES_H
 

@@ -14,7 +14,7 @@ import tempfile
 import time
 import traceback
 
-CTL, LOAD = sys.argv[1:3]
+CTL, LOAD = (os.path.abspath(p) for p in sys.argv[1:3])
 # Under sanitizers, and beside other work, everything takes longer.
 PATIENCE = 30
 MIB = 1 << 20

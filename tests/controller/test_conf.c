@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The configuration: core masks, options and their conflicts, the devices file. What is refused leaves
- * nothing allocated (the sanitizer build looks). */
+/* The configuration: core masks, options and their conflicts, the devices file. What is refused
+ * leaves nothing allocated (the sanitizer build looks). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The choke point of the file systems and the wrappers: directory records, slices, INIT, missing
- * operations, readonly, and the instruments. A file system of the test's own lies at the bottom; req_finish()
- * below counts answers, of which each request gets exactly one.
+ * operations, readonly, and the instruments. A file system of the test's own lies at the bottom;
+ * req_finish() below counts answers, of which each request gets exactly one.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -158,7 +158,8 @@ static void dirents_stop_at_the_bound(void **state)
 	assert_memory_equal((char *)space + 32 + 24, "abcde\0\0\0", 8);
 }
 
-/* The guest's own size field bounds the reply even where the room is larger, and a name never splits. */
+/* The guest's own size field bounds the reply even where the room is larger, and a name never
+ * splits. */
 static void dirents_keep_to_the_size_asked(void **state)
 {
 	uint64_t space[64];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Names of requests, as the controller judges them before any file system sees them. The functions are
- * the data path's own, so its file is taken in whole; what ends a request is replaced.
+ * Names and segments of requests, as the controller judges them before any file system sees them.
+ * The functions are the data path's own, so its file is taken in whole, beside three functions of
+ * the library.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,6 +14,32 @@
 
 static struct fuse_in_header in;
 static struct creq *r;
+
+/* ---- lists of segments as the library would give them: n pieces of one byte from base on ---- */
+
+struct fake_list {
+	char *base;
+	int n;
+};
+
+int softdpu_buf_list_to_iov(const struct doca_buf *buf, struct iovec *iov, int most)
+{
+	const struct fake_list *list = (const void *)buf;
+
+	for (int i = 0; i < list->n && list->n <= most; i++)
+		iov[i] = (struct iovec){ list->base + i, 1 };
+	return list->n <= most ? list->n : -1;
+}
+
+uint32_t doca_devemu_vfs_fuse_req_get_datain_data_len(struct doca_devemu_vfs_fuse_req *req)
+{
+	return (uint32_t)((struct fake_list *)r->datain)->n;
+}
+
+uint32_t doca_devemu_vfs_fuse_req_get_dataout_data_len(struct doca_devemu_vfs_fuse_req *req)
+{
+	return (uint32_t)((struct fake_list *)r->dataout)->n;
+}
 
 static int setup(void **state)
 {
@@ -194,6 +221,44 @@ static void groups_out_of_reach(void **state)
 	assert_int_equal(req_parse_names(r, "a\0......", 9), -E2BIG);
 }
 
+/* Both directions keep their own segments, however long the two lists are. */
+static void long_lists_do_not_mix(void **state)
+{
+	static const int lengths[][2] = { { 1, 1 },   { 20, 0 },  { 10, 10 }, { 10, 11 }, { 21, 5 },
+					  { 5, 21 },  { 30, 40 }, { 528, 528 } };
+	static char in_bytes[1040], out_bytes[1040];
+	struct fake_list data = { in_bytes, 0 }, room = { out_bytes, 0 };
+	struct thr thr = { .index = 0 };
+	struct dio dio = { .thr = &thr };
+
+	r->dio = &dio;
+	for (size_t t = 0; t < ARRAY_SIZE(lengths); t++) {
+		data.n = lengths[t][0];
+		room.n = lengths[t][1];
+		r->datain = data.n ? (void *)&data : NULL;
+		r->dataout = room.n ? (void *)&room : NULL;
+		r->iov_used = r->block_used = 0;
+		r->fs.data_cnt = r->fs.room_cnt = 0;
+		r->block = NULL;
+		assert_int_equal(req_map_direct(r), 0);
+		assert_int_equal(r->fs.data_cnt, data.n);
+		assert_int_equal(r->fs.room_cnt, room.n);
+		for (int i = 0; i < data.n; i++)
+			assert_ptr_equal(r->fs.data[i].iov_base, in_bytes + i);
+		for (int i = 0; i < room.n; i++)
+			assert_ptr_equal(r->fs.room[i].iov_base, out_bytes + i);
+		if (r->block)
+			thr_iov_block_put(&thr, r->block);
+	}
+	assert_int_equal(thr.nr_iov_blocks, 1); /* one at a time, and used again */
+
+	data.n = room.n = REQ_MAX_IOV / 2 + 1; /* more than any chain of the library has */
+	r->iov_used = r->block_used = 0;
+	r->block = NULL;
+	assert_int_equal(req_map_direct(r), -E2BIG);
+	free(r->block);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -204,6 +269,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(data_follows_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(groups, setup, teardown),
 		cmocka_unit_test_setup_teardown(groups_out_of_reach, setup, teardown),
+		cmocka_unit_test_setup_teardown(long_lists_do_not_mix, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

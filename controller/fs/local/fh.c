@@ -92,7 +92,7 @@ int lfh_open(struct lfh_table *tab, int fd, uint32_t flags, struct ldir *dir, ui
 	f->sync = flags & (O_SYNC | O_DSYNC);
 	f->nowait = LFH_NOWAIT_UNKNOWN;
 	__atomic_store_n(&f->closed, 0, __ATOMIC_RELAXED);
-	*ret_fh = (uint64_t)LFH_GEN(f->ref) << 32 | f->slot;
+	*ret_fh = (uint64_t)LFH_GEN(__atomic_load_n(&f->ref, __ATOMIC_RELAXED)) << 32 | f->slot;
 	/* Release pairs with the acquire in lfh_get(). */
 	__atomic_add_fetch(&f->ref, 1, __ATOMIC_RELEASE);
 	return 0;

@@ -357,22 +357,26 @@ static void give_up_connection(struct nfs_client *c)
 	go_down(c, c->lost ? rpc_get_error(c->rpc) : "no answer");
 }
 
-int nfs_client_poll(struct nfs_client *c)
+static void exchange(struct nfs_client *c)
 {
-	c->completed = 0;
-	if (!TAILQ_EMPTY(&c->later))
-		wake_later(c);
-	if (c->state == DOWN && !TAILQ_EMPTY(&c->queue) && clock_ns() >= c->retry_ns)
-		go_up(c);
-	if (c->state == DOWN)
-		return 0;
 	if (c->state == UP && !TAILQ_EMPTY(&c->queue))
 		send_queued(c);
 	if (c->nr_flight || c->ready || c->state == CONNECTING)
 		service(c);
 	if (c->lost || silent(c))
 		give_up_connection(c);
-	else
+}
+
+int nfs_client_poll(struct nfs_client *c)
+{
+	c->completed = 0;
+	if (!TAILQ_EMPTY(&c->later))
+		wake_later(c);
+	if (c->state != DOWN)
+		exchange(c);
+	if (c->state == DOWN && !TAILQ_EMPTY(&c->queue) && clock_ns() >= c->retry_ns)
+		go_up(c);
+	if (c->state != DOWN)
 		watch_update(c);
 	return (int)c->completed;
 }

@@ -99,6 +99,7 @@ static int nfs_attach(struct fs *fs, struct thr *thr, unsigned int index, struct
 		free(t);
 		return rc;
 	}
+	__atomic_add_fetch(&t->nfs->nr_threads, 1, __ATOMIC_RELAXED);
 	*ret_ft = &t->ft;
 	return 0;
 }
@@ -117,7 +118,9 @@ static void nfs_detach(struct fs_thread *ft)
 	const struct timespec ms = { .tv_nsec = 1000000 };
 	struct nfs_silly *s;
 
-	nodetab_forget_all(t->nfs->opens); /* the guest is gone: its unlinked files may go too */
+	/* The last one out: no thread serves the guest any more, so its unlinked files may go too. */
+	if (__atomic_sub_fetch(&t->nfs->nr_threads, 1, __ATOMIC_ACQ_REL) == 0)
+		nodetab_forget_all(t->nfs->opens);
 	for (int i = 0; i < DETACH_ROUNDS; i++) {
 		nfs_poll(ft);
 		if (STAILQ_EMPTY(&t->removing))

@@ -70,6 +70,7 @@ struct nfs_fs {
 	struct nodetab *nodes, *opens;
 	uint64_t nr_open; /* atomic: files open now; 0 spares UNLINK and RENAME a LOOKUP */
 	uint64_t serial; /* atomic: makes keys and silly names unique; from a random start */
+	uint32_t nr_threads; /* atomic: attached */
 	pthread_mutex_t lock; /* held for list and flag changes only, never over a call */
 	TAILQ_HEAD(, nfs_node) dirty;
 	uint32_t nr_dirty;

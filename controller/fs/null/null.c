@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The null file system: everything succeeds at once and touches no storage. It measures all the rest.
+ * The null file system: everything succeeds at once and touches no storage. It measures all the
+ * rest.
  *
- * There is one file (node 2) that every name leads to and every CREATE makes, the root (node 1), and one
- * more directory (node 3) for MKDIR; all directories are empty. WRITE takes everything; READ says everything was read and leaves the guest's own
- * buffer as it is.
+ * There is one file (node 2) that every name leads to and every CREATE makes, the root (node 1),
+ * and one more directory (node 3) for MKDIR; all directories are empty. WRITE takes everything;
+ * READ says everything was read and leaves the guest's own buffer as it is.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -35,7 +36,8 @@ static void null_close(struct fs *fs)
 	free(fs);
 }
 
-static int null_attach(struct fs *fs, struct thr *thr, unsigned int index, struct fs_thread **ret_ft)
+static int null_attach(struct fs *fs, struct thr *thr, unsigned int index,
+		       struct fs_thread **ret_ft)
 {
 	*ret_ft = calloc(1, sizeof(**ret_ft));
 	return *ret_ft ? 0 : -ENOMEM;
@@ -103,7 +105,7 @@ static void null_read(struct fs_req *req)
 	static const char zero[4096];
 	size_t len = min(req->room_len, (size_t)req->read->size);
 
-	/* A bounce buffer holds somebody else's bytes: what is sent from it must be written first. */
+	/* A bounce buffer holds somebody else's bytes: what is sent is written first. */
 	while (!req->direct && req->out_len < len)
 		fs_req_put(req, zero, min(sizeof(zero), len - req->out_len));
 	req->out_len = len;

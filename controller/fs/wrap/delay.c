@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Holds every request back for a while before the file system sees it: delay=2, delay=2ms, delay=500us,
- * delay=1s. Order is kept, since all wait equally long; there is one queue per thread. Times below a
- * millisecond are kept while the thread is busy; it sleeps in whole ones.
+ * Holds every request back for a while before the file system sees it: delay=2, delay=2ms,
+ * delay=500us, delay=1s. Order is kept, since all wait equally long; there is one queue per thread.
+ * Times below a millisecond are kept while the thread is busy; it sleeps in whole ones.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -60,8 +60,8 @@ static int delay_open(const struct fs_config *cfg, struct fs **ret_fs, char *err
 	uint64_t ns;
 
 	if (parse_time(cfg->arg, &ns)) {
-		snprintf(err, FS_ERR_LEN, "delay '%s' is not a time: use 2ms, 500us or 1s, at most 60s",
-			 cfg->arg ? cfg->arg : "");
+		snprintf(err, FS_ERR_LEN, "delay '%s' is not a time: "
+			 "use 2ms, 500us or 1s, at most 60s", cfg->arg ? cfg->arg : "");
 		return -EINVAL;
 	}
 	d = calloc(1, sizeof(*d));
@@ -73,7 +73,8 @@ static int delay_open(const struct fs_config *cfg, struct fs **ret_fs, char *err
 	return 0;
 }
 
-static int delay_attach(struct fs *fs, struct thr *thr, unsigned int index, struct fs_thread **ret_ft)
+static int delay_attach(struct fs *fs, struct thr *thr, unsigned int index,
+			struct fs_thread **ret_ft)
 {
 	struct delay_thread *t = calloc(1, sizeof(*t));
 

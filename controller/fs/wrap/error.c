@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Answers a share of the requests with EIO instead of passing them on: error=1% or error=100, one in a
- * hundred. Evenly spread and the same in each run. What gives something back (FORGET, RELEASE) is never
- * refused.
+ * Answers a share of the requests with EIO instead of passing them on: error=1% or error=100, one
+ * in a hundred. Evenly spread and the same in each run. What gives something back (FORGET, RELEASE)
+ * is never refused.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -53,8 +53,8 @@ static int error_open(const struct fs_config *cfg, struct fs **ret_fs, char *err
 	uint64_t share;
 
 	if (parse_share(cfg->arg, &share)) {
-		snprintf(err, FS_ERR_LEN, "error '%s' is not a share: use 1%% or 100 for one in a hundred",
-			 cfg->arg ? cfg->arg : "");
+		snprintf(err, FS_ERR_LEN, "error '%s' is not a share: "
+			 "use 1%% or 100 for one in a hundred", cfg->arg ? cfg->arg : "");
 		return -EINVAL;
 	}
 	e = calloc(1, sizeof(*e));
@@ -66,7 +66,8 @@ static int error_open(const struct fs_config *cfg, struct fs **ret_fs, char *err
 	return 0;
 }
 
-static int error_attach(struct fs *fs, struct thr *thr, unsigned int index, struct fs_thread **ret_ft)
+static int error_attach(struct fs *fs, struct thr *thr, unsigned int index,
+			struct fs_thread **ret_ft)
 {
 	struct error_thread *t = calloc(1, sizeof(*t));
 

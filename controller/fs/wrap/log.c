@@ -5,7 +5,8 @@
  *   > 18 LOOKUP node 1 "name"
  *   < 18 LOOKUP -2 after 41 us
  *
- * The number is the request's own, in hexadecimal. INIT and DESTROY are answered above all wrappers.
+ * The number is the request's own, in hexadecimal. INIT and DESTROY are answered above all
+ * wrappers.
  */
 #include <inttypes.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * READ and WRITE succeed without touching the file system below; everything else goes to it. This is
- * DOCA_VIRTIOFS_USE_NULL_NFS_FSDEV=1. READ hands out zeros, never what a buffer held before.
+ * READ and WRITE succeed without touching the file system below; everything else goes to it. This
+ * is DOCA_VIRTIOFS_USE_NULL_NFS_FSDEV=1. READ hands out zeros, never what a buffer held before.
  */
 #include <string.h>
 
