@@ -179,6 +179,25 @@ static void answer_read(struct fake_call *c)
 	put_bytes(c, "hello", count);
 }
 
+static void answer_fsinfo(struct fake_call *c)
+{
+	put32(c, 0);
+	put32(c, 0);
+	for (int i = 0; i < 7; i++) /* most, preferred, multiple; of READ, WRITE; READDIR */
+		put32(c, i == 2 || i == 5 ? 1 : 1 << 20);
+	put64(c, 1ull << 62);
+	put64(c, 0);
+	put32(c, 0x1b);
+}
+
+static void answer_pathconf(struct fake_call *c)
+{
+	put32(c, 0);
+	put32(c, 0);
+	for (int i = 0; i < 6; i++)
+		put32(c, i == 1 ? 255 : 1);
+}
+
 static void answer_nfs(struct fake_call *c)
 {
 	switch (c->proc) {
@@ -228,20 +247,11 @@ static void answer_nfs(struct fake_call *c)
 		put32(c, 0);
 		put_no_wcc(c);
 		break;
-	case 19: /* FSINFO */
-		put32(c, 0);
-		put32(c, 0);
-		for (int i = 0; i < 7; i++)
-			put32(c, i == 2 || i == 5 ? 1 : 1 << 20);
-		put64(c, 1ull << 62);
-		put64(c, 0);
-		put32(c, 0x1b);
+	case 19:
+		answer_fsinfo(c);
 		break;
-	case 20: /* PATHCONF */
-		put32(c, 0);
-		put32(c, 0);
-		for (int i = 0; i < 6; i++)
-			put32(c, i == 1 ? 255 : 1);
+	case 20:
+		answer_pathconf(c);
 		break;
 	case 21: /* COMMIT */
 		put32(c, 0);

@@ -73,7 +73,7 @@ bool nfs_server_start(struct nfs_server *s, const char *tool)
 		printf("SKIP: %s\n", geteuid() ? "needs root" : "nfs-ganesha is not installed");
 		return false;
 	}
-	strcpy(s->dir, "/tmp/softdpu-test-nfs.XXXXXX");
+	strcpy(s->dir, "/tmp/softdpu-test-nfs-under-a-long-name.XXXXXX");
 	if (!mkdtemp(s->dir) || chmod(s->dir, 0755))
 		abort();
 	if (run_tool(s))

@@ -23,13 +23,19 @@ enum { GETATTR = 1, SETATTR, LOOKUP, ACCESS, READLINK, READ, WRITE, CREATE, MKDI
 static struct fake f;
 static struct drive d;
 
-static void begin(enum fake_verdict (*handle)(struct fake *f, struct fake_call *c))
+/* timeo: short only where silence is the point; a busy machine must not look like a dead server. */
+static void begin_timeo(enum fake_verdict (*handle)(struct fake *f, struct fake_call *c), int timeo)
 {
 	char opts[64];
 
 	fake_start(&f, handle);
-	snprintf(opts, sizeof(opts), "nfsport=%u,mountport=%u,timeo=3", f.port, f.port);
+	snprintf(opts, sizeof(opts), "nfsport=%u,mountport=%u,timeo=%d", f.port, f.port, timeo);
 	nfs_drive(&d, "/x", opts);
+}
+
+static void begin(enum fake_verdict (*handle)(struct fake *f, struct fake_call *c))
+{
+	begin_timeo(handle, 200);
 }
 
 static void end(void)
@@ -636,7 +642,7 @@ static void test_nonsense(void **state)
 	struct fuse_entry_out e;
 	int rc;
 
-	begin(nonsense);
+	begin_timeo(nonsense, 10);
 	for (int i = 0; i < 2; i++) {
 		rc = op_lookup(&d, ROOT, "abc", &e);
 		assert_true(rc == 0 || rc == -EIO);
@@ -671,10 +677,10 @@ static void test_silence(void **state)
 	char buf[10];
 	uint64_t fh;
 
-	begin(first_silent);
+	begin_timeo(first_silent, 3);
 	fh = open_file("abc", O_RDONLY);
 	assert_int_equal(op_read(&d, fh, buf, 10, 0), 5);
-	assert_int_equal(calls(READ), 2);
+	assert_true(calls(READ) >= 2);
 	end();
 }
 

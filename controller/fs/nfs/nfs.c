@@ -15,7 +15,7 @@
 /* Of one guest; a node each would be hundreds of megabytes. */
 #define MAX_OPENS (1u << 20)
 /* How long an ending thread waits for its last removals of silly names. */
-#define DETACH_ROUNDS 1000
+#define DETACH_NS 1000000000ull
 
 static void nfs_close(struct fs *fs)
 {
@@ -116,17 +116,14 @@ static void nfs_detach(struct fs_thread *ft)
 {
 	struct nfs_thread *t = container_of(ft, struct nfs_thread, ft);
 	const struct timespec ms = { .tv_nsec = 1000000 };
+	uint64_t until = clock_ns() + DETACH_NS;
 	struct nfs_silly *s;
 
 	/* The last one out: no thread serves the guest any more, so its unlinked files may go too. */
 	if (__atomic_sub_fetch(&t->nfs->nr_threads, 1, __ATOMIC_ACQ_REL) == 0)
 		nodetab_forget_all(t->nfs->opens);
-	for (int i = 0; i < DETACH_ROUNDS; i++) {
-		nfs_poll(ft);
-		if (STAILQ_EMPTY(&t->removing))
-			break;
+	while (nfs_poll(ft), !STAILQ_EMPTY(&t->removing) && clock_ns() < until)
 		nanosleep(&ms, NULL);
-	}
 	nfs_client_destroy(t->client);
 	while ((s = STAILQ_FIRST(&t->removing))) {
 		STAILQ_REMOVE_HEAD(&t->removing, link);

@@ -3,6 +3,7 @@
  * Making, linking, renaming and removing names. The owner of a new object is whoever the call's AUTH_SYS
  * credential names; the mode comes with the guest's umask applied already.
  */
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -93,7 +94,9 @@ void nfs_create(struct fs_req *req)
 	if (req->create->flags & O_EXCL) {
 		n->exclusive = true;
 		n->call.create_mode = NFS_EXCLUSIVE;
+		/* Servers keep it as two times in seconds: not all of them go beyond 31 bits. */
 		verf = __atomic_add_fetch(&nfs_of(req)->serial, 1, __ATOMIC_RELAXED);
+		verf = htobe64(verf & 0x7fffffff7fffffffull);
 		memcpy(n->call.verf, &verf, sizeof(verf));
 		nfs_go(n, excl_done);
 		return;
