@@ -77,7 +77,11 @@ DOCA_STABLE doca_error_t doca_devemu_vfs_dev_set_notify_buf_size(
 DOCA_STABLE doca_error_t doca_devemu_vfs_dev_get_notify_buf_size(
 		const struct doca_devemu_vfs_dev *vfs_dev, uint32_t *notify_buf_size);
 
-/* Source domain ids that requests of this device carry, both ends included. */
+/*
+ * Source domain ids that requests of this device carry, both ends included. Devices that share a
+ * tag share no id. The range may move when tag or number of queues change. DOCA_ERROR_FULL: devices
+ * of this tag have all ids already.
+ */
 DOCA_STABLE doca_error_t doca_devemu_vfs_dev_get_req_src_domain_id_range(
 		const struct doca_devemu_vfs_dev *vfs_dev, uint16_t *min_src_domain_id,
 		uint16_t *max_src_domain_id);

@@ -27,9 +27,9 @@
 SD_LOG_REGISTER(BOARD);
 
 #define BOARD_FILE "/etc/softdpu/board.json"
-#define BOARD_FILE_MAX (1 << 20)
-#define BOARD_DEPTH_MAX 8
-#define BOARD_MANAGERS_MAX 16
+#define BOARD_FILE_MAX (1 << 20) /* several times the largest board; keeps /dev/zero out */
+#define BOARD_DEPTH_MAX 8 /* of JSON, more than a board has: parsing recurses */
+#define BOARD_MANAGERS_MAX 16 /* more cards than a host has; each has a bus number */
 #define BOARD_PF_MAX 128 /* bounded by slot 5 bits, function 3 bits of a PCI address */
 #define BOARD_FIRST_BUS 0x80 /* functions of manager n are on host bus 0x80 + n */
 

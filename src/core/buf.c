@@ -8,6 +8,7 @@
  * head's count reaches zero each goes back to its own. A buf that is free (in its owner's hands)
  * has count 0.
  */
+#include "core/api.h"
 #include "core/buf.h"
 #include "core/mmap.h"
 #include "softdpu_ext.h"
@@ -101,45 +102,11 @@ doca_error_t doca_buf_dec_refcount(struct doca_buf *buf, uint16_t *refcount)
 	return DOCA_SUCCESS;
 }
 
-doca_error_t doca_buf_get_refcount(const struct doca_buf *buf, uint16_t *refcount)
-{
-	if (!buf || !refcount)
-		return DOCA_ERROR_INVALID_VALUE;
-	*refcount = buf->refcount;
-	return DOCA_SUCCESS;
-}
-
-doca_error_t doca_buf_get_len(const struct doca_buf *buf, size_t *len)
-{
-	if (!buf || !len)
-		return DOCA_ERROR_INVALID_VALUE;
-	*len = buf->len;
-	return DOCA_SUCCESS;
-}
-
-doca_error_t doca_buf_get_head(const struct doca_buf *buf, void **head)
-{
-	if (!buf || !head)
-		return DOCA_ERROR_INVALID_VALUE;
-	*head = buf->head;
-	return DOCA_SUCCESS;
-}
-
-doca_error_t doca_buf_get_data_len(const struct doca_buf *buf, size_t *data_len)
-{
-	if (!buf || !data_len)
-		return DOCA_ERROR_INVALID_VALUE;
-	*data_len = buf->data_len;
-	return DOCA_SUCCESS;
-}
-
-doca_error_t doca_buf_get_data(const struct doca_buf *buf, void **data)
-{
-	if (!buf || !data)
-		return DOCA_ERROR_INVALID_VALUE;
-	*data = buf->data;
-	return DOCA_SUCCESS;
-}
+API_GETTER(doca_buf_get_refcount, const struct doca_buf, uint16_t, o->refcount)
+API_GETTER(doca_buf_get_len, const struct doca_buf, size_t, o->len)
+API_GETTER(doca_buf_get_head, const struct doca_buf, void *, o->head)
+API_GETTER(doca_buf_get_data_len, const struct doca_buf, size_t, o->data_len)
+API_GETTER(doca_buf_get_data, const struct doca_buf, void *, o->data)
 
 /* A segment outside the window is found when a task uses it. */
 doca_error_t doca_buf_set_data(struct doca_buf *buf, void *data, size_t data_len)
@@ -161,13 +128,7 @@ doca_error_t doca_buf_reset_data_len(struct doca_buf *buf)
 	return doca_buf_set_data_len(buf, 0);
 }
 
-doca_error_t doca_buf_get_next_in_list(struct doca_buf *buf, struct doca_buf **next_buf)
-{
-	if (!buf || !next_buf)
-		return DOCA_ERROR_INVALID_VALUE;
-	*next_buf = buf->next;
-	return DOCA_SUCCESS;
-}
+API_GETTER(doca_buf_get_next_in_list, struct doca_buf, struct doca_buf *, o->next)
 
 doca_error_t doca_buf_get_last_in_list(struct doca_buf *buf, struct doca_buf **last_buf)
 {
@@ -181,29 +142,9 @@ doca_error_t doca_buf_get_last_in_list(struct doca_buf *buf, struct doca_buf **l
 	return DOCA_SUCCESS;
 }
 
-doca_error_t doca_buf_is_last_in_list(const struct doca_buf *buf, uint8_t *is_last)
-{
-	if (!buf || !is_last)
-		return DOCA_ERROR_INVALID_VALUE;
-	*is_last = !buf->next;
-	return DOCA_SUCCESS;
-}
-
-doca_error_t doca_buf_is_first_in_list(const struct doca_buf *buf, uint8_t *is_first)
-{
-	if (!buf || !is_first)
-		return DOCA_ERROR_INVALID_VALUE;
-	*is_first = is_head(buf);
-	return DOCA_SUCCESS;
-}
-
-doca_error_t doca_buf_is_in_list(const struct doca_buf *buf, uint8_t *is_in_list)
-{
-	if (!buf || !is_in_list)
-		return DOCA_ERROR_INVALID_VALUE;
-	*is_in_list = buf->next || !is_head(buf);
-	return DOCA_SUCCESS;
-}
+API_GETTER(doca_buf_is_last_in_list, const struct doca_buf, uint8_t, !o->next)
+API_GETTER(doca_buf_is_first_in_list, const struct doca_buf, uint8_t, is_head(o))
+API_GETTER(doca_buf_is_in_list, const struct doca_buf, uint8_t, o->next || !is_head(o))
 
 doca_error_t doca_buf_get_list_len(const struct doca_buf *buf, uint32_t *num_elements)
 {

@@ -14,6 +14,9 @@
 
 #include "doca_buf.h"
 
+/* Elements of a list that a task accepts: no fewer than a request may have (devemu/vfs_io.c). */
+#define BUF_MAX_LIST_LEN 1040u
+
 struct doca_mmap;
 
 /* Who takes a buf back when its count drops to zero. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/util.h"
+#include "core/api.h"
 #include "core/buf.h"
 #include "core/mmap.h"
 #include "doca_buf_inventory.h"
@@ -198,29 +199,9 @@ doca_error_t doca_buf_inventory_set_user_data(struct doca_buf_inventory *invento
 	return DOCA_SUCCESS;
 }
 
-doca_error_t doca_buf_inventory_get_user_data(const struct doca_buf_inventory *inventory,
-					      union doca_data *user_data)
-{
-	if (!inventory || !user_data)
-		return DOCA_ERROR_INVALID_VALUE;
-	*user_data = inventory->user_data;
-	return DOCA_SUCCESS;
-}
-
-doca_error_t doca_buf_inventory_get_num_elements(const struct doca_buf_inventory *inventory,
-						 uint32_t *num_of_elements)
-{
-	if (!inventory || !num_of_elements)
-		return DOCA_ERROR_INVALID_VALUE;
-	*num_of_elements = inventory->nr_bufs;
-	return DOCA_SUCCESS;
-}
-
-doca_error_t doca_buf_inventory_get_num_free_elements(const struct doca_buf_inventory *inventory,
-						      uint32_t *num_of_free_elements)
-{
-	if (!inventory || !num_of_free_elements)
-		return DOCA_ERROR_INVALID_VALUE;
-	*num_of_free_elements = inventory->nr_free;
-	return DOCA_SUCCESS;
-}
+API_GETTER(doca_buf_inventory_get_user_data, const struct doca_buf_inventory, union doca_data,
+	   o->user_data)
+API_GETTER(doca_buf_inventory_get_num_elements, const struct doca_buf_inventory, uint32_t,
+	   o->nr_bufs)
+API_GETTER(doca_buf_inventory_get_num_free_elements, const struct doca_buf_inventory, uint32_t,
+	   o->nr_free)

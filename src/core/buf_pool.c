@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/util.h"
+#include "core/api.h"
 #include "core/buf.h"
 #include "core/mmap.h"
 #include "doca_buf_pool.h"
@@ -168,38 +169,7 @@ doca_error_t doca_buf_pool_set_element_alignment(struct doca_buf_pool *buf_pool,
 	return DOCA_SUCCESS;
 }
 
-doca_error_t doca_buf_pool_get_num_elements(const struct doca_buf_pool *buf_pool,
-					    uint32_t *num_of_elements)
-{
-	if (!buf_pool || !num_of_elements)
-		return DOCA_ERROR_INVALID_VALUE;
-	*num_of_elements = buf_pool->nr_bufs;
-	return DOCA_SUCCESS;
-}
-
-doca_error_t doca_buf_pool_get_num_free_elements(const struct doca_buf_pool *buf_pool,
-						 uint32_t *num_of_free_elements)
-{
-	if (!buf_pool || !num_of_free_elements)
-		return DOCA_ERROR_INVALID_VALUE;
-	*num_of_free_elements = buf_pool->nr_free;
-	return DOCA_SUCCESS;
-}
-
-doca_error_t doca_buf_pool_get_user_data(const struct doca_buf_pool *buf_pool,
-					 union doca_data *user_data)
-{
-	if (!buf_pool || !user_data)
-		return DOCA_ERROR_INVALID_VALUE;
-	*user_data = buf_pool->user_data;
-	return DOCA_SUCCESS;
-}
-
-doca_error_t doca_buf_pool_get_element_alignment(const struct doca_buf_pool *buf_pool,
-						 size_t *element_alignment)
-{
-	if (!buf_pool || !element_alignment)
-		return DOCA_ERROR_INVALID_VALUE;
-	*element_alignment = buf_pool->alignment;
-	return DOCA_SUCCESS;
-}
+API_GETTER(doca_buf_pool_get_num_elements, const struct doca_buf_pool, uint32_t, o->nr_bufs)
+API_GETTER(doca_buf_pool_get_num_free_elements, const struct doca_buf_pool, uint32_t, o->nr_free)
+API_GETTER(doca_buf_pool_get_user_data, const struct doca_buf_pool, union doca_data, o->user_data)
+API_GETTER(doca_buf_pool_get_element_alignment, const struct doca_buf_pool, size_t, o->alignment)

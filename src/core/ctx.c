@@ -13,6 +13,7 @@
  */
 #include <unistd.h>
 
+#include "core/api.h"
 #include "core/ctx.h"
 #include "core/pe.h"
 
@@ -75,13 +76,8 @@ doca_error_t doca_ctx_stop(struct doca_ctx *ctx)
 	return ret;
 }
 
-doca_error_t doca_ctx_get_num_inflight_tasks(const struct doca_ctx *ctx, size_t *num_inflight_tasks)
-{
-	if (!ctx || !num_inflight_tasks)
-		return DOCA_ERROR_INVALID_VALUE;
-	*num_inflight_tasks = ctx->ops->num_inflight ? ctx->ops->num_inflight(ctx) : 0;
-	return DOCA_SUCCESS;
-}
+API_GETTER(doca_ctx_get_num_inflight_tasks, const struct doca_ctx, size_t,
+	   o->ops->num_inflight ? o->ops->num_inflight(o) : 0)
 
 doca_error_t doca_ctx_set_user_data(struct doca_ctx *ctx, union doca_data user_data)
 {
@@ -91,13 +87,7 @@ doca_error_t doca_ctx_set_user_data(struct doca_ctx *ctx, union doca_data user_d
 	return DOCA_SUCCESS;
 }
 
-doca_error_t doca_ctx_get_user_data(const struct doca_ctx *ctx, union doca_data *user_data)
-{
-	if (!ctx || !user_data)
-		return DOCA_ERROR_INVALID_VALUE;
-	*user_data = ctx->user_data;
-	return DOCA_SUCCESS;
-}
+API_GETTER(doca_ctx_get_user_data, const struct doca_ctx, union doca_data, o->user_data)
 
 doca_error_t doca_ctx_set_state_changed_cb(struct doca_ctx *ctx,
 					   doca_ctx_state_changed_callback_t cb)
@@ -108,13 +98,7 @@ doca_error_t doca_ctx_set_state_changed_cb(struct doca_ctx *ctx,
 	return DOCA_SUCCESS;
 }
 
-doca_error_t doca_ctx_get_state(const struct doca_ctx *ctx, enum doca_ctx_states *state)
-{
-	if (!ctx || !state)
-		return DOCA_ERROR_INVALID_VALUE;
-	*state = ctx->state;
-	return DOCA_SUCCESS;
-}
+API_GETTER(doca_ctx_get_state, const struct doca_ctx, enum doca_ctx_states, o->state)
 
 void doca_ctx_flush_tasks(struct doca_ctx *ctx)
 {
@@ -140,11 +124,5 @@ doca_error_t doca_ctx_set_completion_vector(struct doca_ctx *ctx, uint32_t comp_
 	return ctx_is_idle(ctx) ? DOCA_SUCCESS : DOCA_ERROR_BAD_STATE;
 }
 
-doca_error_t doca_ctx_cap_get_num_completion_vectors(const struct doca_devinfo *devinfo,
-						     uint32_t *num_comp_vectors)
-{
-	if (!devinfo || !num_comp_vectors)
-		return DOCA_ERROR_INVALID_VALUE;
-	*num_comp_vectors = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
-	return DOCA_SUCCESS;
-}
+API_GETTER(doca_ctx_cap_get_num_completion_vectors, const struct doca_devinfo, uint32_t,
+	   (uint32_t)sysconf(_SC_NPROCESSORS_ONLN))

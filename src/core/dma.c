@@ -24,7 +24,6 @@
 #include "doca_dma.h"
 
 #define DMA_MAX_TASKS (1u << 20)
-#define DMA_MAX_LIST_LEN 256u /* the longest virtio chain */
 #define DMA_MAX_LEN 0x7fffffffu
 #define DMA_CHUNK_TASKS 256
 
@@ -85,7 +84,7 @@ static doca_error_t check_src(const struct doca_buf *src, size_t *ret_len)
 	size_t len = 0;
 
 	for (; src; src = src->next) {
-		if (++cnt > DMA_MAX_LIST_LEN || !segment_is_valid(src))
+		if (++cnt > BUF_MAX_LIST_LEN || !segment_is_valid(src))
 			return DOCA_ERROR_INVALID_VALUE;
 		if (src->data_len > DMA_MAX_LEN - len)
 			return DOCA_ERROR_INVALID_VALUE;
@@ -101,7 +100,7 @@ static doca_error_t check_dst(const struct doca_buf *dst, size_t len)
 	uint32_t cnt = 0;
 
 	do {
-		if (!dst || ++cnt > DMA_MAX_LIST_LEN || !segment_is_valid(dst))
+		if (!dst || ++cnt > BUF_MAX_LIST_LEN || !segment_is_valid(dst))
 			return DOCA_ERROR_INVALID_VALUE;
 		if (!dst->writable)
 			return DOCA_ERROR_NOT_PERMITTED;
@@ -420,7 +419,7 @@ doca_error_t doca_dma_cap_task_memcpy_get_max_buf_list_len(const struct doca_dev
 {
 	if (!devinfo || !max_buf_list_len)
 		return DOCA_ERROR_INVALID_VALUE;
-	*max_buf_list_len = DMA_MAX_LIST_LEN;
+	*max_buf_list_len = BUF_MAX_LIST_LEN;
 	return DOCA_SUCCESS;
 }
 

@@ -8,6 +8,7 @@
  */
 #include <stdlib.h>
 
+#include "core/api.h"
 #include "core/mmap.h"
 #include "doca_dev.h"
 
@@ -223,13 +224,7 @@ doca_error_t doca_mmap_set_max_num_devices(struct doca_mmap *mmap, uint32_t max_
 	return DOCA_SUCCESS;
 }
 
-doca_error_t doca_mmap_get_max_num_devices(const struct doca_mmap *mmap, uint32_t *max_num_devices)
-{
-	if (!mmap || !max_num_devices)
-		return DOCA_ERROR_INVALID_VALUE;
-	*max_num_devices = mmap->max_devs;
-	return DOCA_SUCCESS;
-}
+API_GETTER(doca_mmap_get_max_num_devices, const struct doca_mmap, uint32_t, o->max_devs)
 
 doca_error_t doca_mmap_set_user_data(struct doca_mmap *mmap, union doca_data user_data)
 {
@@ -241,21 +236,8 @@ doca_error_t doca_mmap_set_user_data(struct doca_mmap *mmap, union doca_data use
 	return DOCA_SUCCESS;
 }
 
-doca_error_t doca_mmap_get_user_data(const struct doca_mmap *mmap, union doca_data *user_data)
-{
-	if (!mmap || !user_data)
-		return DOCA_ERROR_INVALID_VALUE;
-	*user_data = mmap->user_data;
-	return DOCA_SUCCESS;
-}
-
-doca_error_t doca_mmap_get_num_bufs(const struct doca_mmap *mmap, uint32_t *num_bufs)
-{
-	if (!mmap || !num_bufs)
-		return DOCA_ERROR_INVALID_VALUE;
-	*num_bufs = buf_count(mmap);
-	return DOCA_SUCCESS;
-}
+API_GETTER(doca_mmap_get_user_data, const struct doca_mmap, union doca_data, o->user_data)
+API_GETTER(doca_mmap_get_num_bufs, const struct doca_mmap, uint32_t, buf_count(o))
 
 doca_error_t doca_mmap_enable_thread_safety(struct doca_mmap *mmap)
 {
@@ -269,27 +251,14 @@ doca_error_t doca_mmap_enable_thread_safety(struct doca_mmap *mmap)
 
 /* Sharing with other processes and accelerators: not offered, and the capabilities say so. */
 
-doca_error_t doca_mmap_get_exported(const struct doca_mmap *mmap, uint8_t *exported)
-{
-	if (!mmap || !exported)
-		return DOCA_ERROR_INVALID_VALUE;
-	*exported = 0;
-	return DOCA_SUCCESS;
-}
+API_GETTER(doca_mmap_get_exported, const struct doca_mmap, uint8_t, 0)
 
 doca_error_t doca_mmap_get_from_export(const struct doca_mmap *mmap, uint8_t *from_export)
 {
 	return doca_mmap_get_exported(mmap, from_export);
 }
 
-doca_error_t doca_mmap_cap_is_export_pci_supported(const struct doca_devinfo *devinfo,
-						   uint8_t *mmap_export)
-{
-	if (!devinfo || !mmap_export)
-		return DOCA_ERROR_INVALID_VALUE;
-	*mmap_export = 0;
-	return DOCA_SUCCESS;
-}
+API_GETTER(doca_mmap_cap_is_export_pci_supported, const struct doca_devinfo, uint8_t, 0)
 
 doca_error_t doca_mmap_cap_is_create_from_export_pci_supported(const struct doca_devinfo *devinfo,
 							       uint8_t *from_export)

@@ -10,8 +10,8 @@
  *
  * Housekeeping does not count as a unit, but it may have given work to a context, so the contexts
  * are visited once more after it. Looking at the sources is a system call (epoll_wait with no
- * timeout): it happens after 64 units in a row, and when nothing else was found, at most once per
- * 20 us. A batch of reported sources is kept over calls when one of them was a unit.
+ * timeout): it happens when nothing else was found, at most once per 20 us, and in a row of units
+ * once per 200 us, for which the clock is read with every 64th. A batch of reported sources is kept over calls when one of them was a unit.
  *
  * Sleeping: the notification handle is the epoll descriptor itself. Sources make it readable on
  * their own; everything else does so through the eventfd, of which `wake` keeps the state:
@@ -39,7 +39,8 @@
 
 #define PE_BATCH 16
 #define PE_LOOK_INTERVAL_NS 20000
-#define PE_LOOK_UNITS 64
+#define PE_BUSY_LOOK_INTERVAL_NS 200000
+#define PE_CLOCK_UNITS 64
 
 enum pe_wake_state {
 	WAKE_OFF,
@@ -52,7 +53,7 @@ struct doca_pe {
 	TAILQ_HEAD(, doca_ctx) ctxs;
 	struct doca_ctx *cursor; /* next to visit; NULL: the first one */
 	unsigned int nr_ctxs;
-	unsigned int busy_units; /* since the last look at the sources */
+	unsigned int busy_units; /* since the clock was read last */
 	uint64_t last_look_ns;
 	bool look_now;
 	bool control_turn;
@@ -239,7 +240,6 @@ static void look_at_sources(struct doca_pe *pe)
 	int i, cnt;
 
 	pe->look_now = false;
-	pe->busy_units = 0;
 	pe->last_look_ns = clock_ns();
 	cnt = epoll_wait(pe->epoll_fd, ev, PE_BATCH, 0);
 	pe->next_event = 0;
@@ -332,17 +332,9 @@ static bool look_is_due(const struct doca_pe *pe)
 	return is_armed(pe) || clock_ns() - pe->last_look_ns >= PE_LOOK_INTERVAL_NS;
 }
 
-static enum ctx_progress run_all(struct doca_pe *pe)
+/* When neither side had a unit: a look at the sources, and contexts that housekeeping gave work. */
+static enum ctx_progress run_rest(struct doca_pe *pe, enum ctx_progress done)
 {
-	enum ctx_progress done = CTX_NOTHING;
-	int turn;
-
-	for (turn = 0; turn < 2; turn++) {
-		pe->control_turn = !pe->control_turn;
-		done |= pe->control_turn ? run_control(pe) : run_contexts(pe);
-		if (done & CTX_EVENT)
-			return CTX_EVENT;
-	}
 	if (look_is_due(pe)) {
 		look_at_sources(pe);
 		done |= run_sources(pe);
@@ -352,6 +344,32 @@ static enum ctx_progress run_all(struct doca_pe *pe)
 	if (done == CTX_HOUSEKEEPING)
 		done |= run_contexts(pe);
 	return done & CTX_EVENT ? CTX_EVENT : done;
+}
+
+/* What run_control() would find, for the usual case that there is nothing. */
+static bool has_control(const struct doca_pe *pe)
+{
+	return __atomic_load_n(&pe->posted, __ATOMIC_RELAXED) || pe->msgs || pe->look_now ||
+	       pe->next_event < pe->nr_events;
+}
+
+static enum ctx_progress run_all(struct doca_pe *pe)
+{
+	enum ctx_progress done = CTX_NOTHING;
+	int turn;
+
+	if (likely(!has_control(pe))) {
+		done = run_contexts(pe);
+		return done & CTX_EVENT ? CTX_EVENT : run_rest(pe, done);
+	}
+
+	for (turn = 0; turn < 2; turn++) {
+		pe->control_turn = !pe->control_turn;
+		done |= pe->control_turn ? run_control(pe) : run_contexts(pe);
+		if (done & CTX_EVENT)
+			return CTX_EVENT;
+	}
+	return run_rest(pe, done);
 }
 
 static void disarm(struct doca_pe *pe)
@@ -381,8 +399,11 @@ uint8_t doca_pe_progress(struct doca_pe *pe)
 		pe_wake(pe); /* what was armed before it may be stale: do not sleep on that */
 	if (done != CTX_EVENT)
 		return 0;
-	if (++pe->busy_units >= PE_LOOK_UNITS)
-		pe->look_now = true;
+	if (++pe->busy_units >= PE_CLOCK_UNITS) {
+		pe->busy_units = 0;
+		if (clock_ns() - pe->last_look_ns >= PE_BUSY_LOOK_INTERVAL_NS)
+			pe->look_now = true;
+	}
 	disarm(pe);
 	return 1;
 }

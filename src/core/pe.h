@@ -5,8 +5,8 @@
  * Wake-up protocol: the notification handle is the engine's epoll descriptor. It becomes readable
  * by the engine's own eventfd (messages, "work is already waiting" at arm time) or by any
  * descriptor registered as a pe_source (sockets, kick eventfds). While the engine is being polled,
- * sources are looked at when a pass found nothing (at most once per 20 us) and every 64th busy
- * pass, so a busy engine pays no system call per unit.
+ * sources are looked at when a pass found nothing (at most once per 20 us) and about once per 200 us
+ * of busy passes, so a busy engine pays no system call per unit.
  */
 #ifndef CORE_PE_H
 #define CORE_PE_H

@@ -3,7 +3,7 @@
  * The virtio-fs device: its configuration, and what it supplies to the virtio layer.
  *
  * Source domains: a request's domain is the number of its queue. Devices of one process that share
- * a tag get ranges of their own, each the lowest one free when it is asked for or the device starts;
+ * a tag get ranges of their own, each the lowest one free when somebody asks or the device starts;
  * that is why all devices are on a list.
  */
 #include <endian.h>

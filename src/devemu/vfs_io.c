@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The virtio-fs I/O context: creation, handlers, and what it needs to start. */
+#include <assert.h>
 #include <stdlib.h>
 
+#include "core/buf.h"
 #include "core/log.h"
 #include "devemu/vfs.h"
 
 SD_LOG_REGISTER(VFS_IO);
+
+/* What a request consists of can be copied with one task. */
+static_assert(BUF_MAX_LIST_LEN >= VQ_MAX_SEGS, "longest list of a request");
 
 /* Requests one context can have out, whatever its queues could hold; more wait in the rings. */
 #define VFS_MAX_REQS 16384u

@@ -279,10 +279,13 @@ static bool vio_arm(struct doca_ctx *ctx)
 
 		if (q->draining || q->is_broken)
 			continue;
-		/* Kicks that stayed on have left their mark in the descriptor. */
+		/*
+		 * Also where kicks are on already: chains taken without a kick since then leave the
+		 * event index behind, and the guest would not kick for the next one.
+		 */
 		if (q->kick.fd < 0)
 			work = true;
-		else if (!q->vq.kicks_wanted && vq_set_kicks(&q->vq, true))
+		else if (vq_set_kicks(&q->vq, true))
 			work |= !vio_is_starved(io, q);
 	}
 	return work;

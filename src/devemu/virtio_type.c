@@ -5,6 +5,7 @@
 #include <linux/virtio_pci.h>
 #include <linux/virtio_ring.h>
 
+#include "core/api.h"
 #include "devemu/vdev.h"
 
 #define BIT(n) (1ull << (n))
@@ -39,15 +40,7 @@ doca_devemu_virtio_type_as_pci_type(struct doca_devemu_virtio_type *virtio_type)
 	return virtio_type ? &virtio_type->pci : NULL;
 }
 
-/* A value of an object into *ret. */
-#define GETTER(fn, object, rettype, value) \
-	doca_error_t fn(const struct object *o, rettype *ret) \
-	{ \
-		if (!o || !ret) \
-			return DOCA_ERROR_INVALID_VALUE; \
-		*ret = (value); \
-		return DOCA_SUCCESS; \
-	}
+#define GETTER(fn, object, rettype, value) API_GETTER(fn, const struct object, rettype, value)
 
 GETTER(doca_devemu_virtio_type_get_num_queues, doca_devemu_virtio_type, uint16_t, o->num_queues)
 GETTER(doca_devemu_virtio_type_get_queue_size, doca_devemu_virtio_type, uint16_t, o->queue_size)

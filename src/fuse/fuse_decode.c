@@ -152,7 +152,9 @@ static int fuse_decode_out(const struct iovec *seg, const struct vq_chain *ch,
 	room = fuse_reply_room(ret);
 	if (unlikely(ch->len_out < room))
 		return -EINVAL;
-	memset(stage, 0, sizeof(stage->out) + op->reply_size);
+	stage->out = (struct fuse_out_header){ 0 };
+	if (op->reply_size)
+		memset(stage->reply, 0, op->reply_size);
 	if (!data)
 		return 0;
 	chain_init_len(&c, seg + ch->nr_in, ch->nr_out, ch->len_out);

@@ -38,9 +38,17 @@ void chain_read_across(struct chain *c, void *dst, size_t len);
 void chain_write_across(struct chain *c, const void *src, size_t len);
 void chain_skip_across(struct chain *c, size_t len);
 
-/* Do the next len bytes lie in the current segment? (len 0 needs no segment at all) */
-static inline bool chain_fits(const struct chain *c, size_t len)
+/*
+ * Do the next len bytes lie in one segment? The cursor then stands in it. (len 0 needs no segment
+ * at all)
+ */
+static inline bool chain_fits(struct chain *c, size_t len)
 {
+	if (c->nr > 1 && c->off == c->seg->iov_len) {
+		c->seg++;
+		c->nr--;
+		c->off = 0;
+	}
 	return c->nr && !c->overrun && len <= c->seg->iov_len - c->off;
 }
 

@@ -254,11 +254,11 @@ static inline void split_prefetch_seg(const struct gm_region *r, const struct de
 	uint64_t off = d->addr - r->gpa;
 
 	if (likely(off < r->size))
-		__builtin_prefetch(r->base + off, 1);
+		prefetch_write(r->base + off);
 }
 
 /* A hint only: nothing here is judged, and what looks odd ends it. */
-static inline void split_prefetch_chain(struct vq *vq, const struct gm_region *r, uint16_t head)
+static inline void split_prefetch_chain(const struct vq *vq, const struct gm_region *r, uint16_t head)
 {
 	struct table t = { .desc = vq->cfg.desc, .size = vq->cfg.size };
 	unsigned int i = head, left = SPLIT_AHEAD_SEGS;

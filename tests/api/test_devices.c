@@ -133,6 +133,59 @@ static void test_domains_at_start(void **state)
 	twins_stop(&t);
 }
 
+/* ---- settings ---- */
+
+static void test_library_settings(void **state)
+{
+	struct doca_devemu_vfs_cfg *cfg;
+	struct twins t;
+
+	twins_start(&t);
+	OK(doca_devemu_vfs_cfg_create(&cfg));
+	ERR(INVALID_VALUE, doca_devemu_vfs_cfg_add_dev(cfg, NULL));
+	ERR(NOT_FOUND, doca_devemu_vfs_cfg_rm_dev(cfg, t.mgr));
+	OK(doca_devemu_vfs_cfg_add_dev(cfg, t.mgr));
+	ERR(ALREADY_EXIST, doca_devemu_vfs_cfg_add_dev(cfg, t.mgr));
+	OK(doca_devemu_vfs_cfg_rm_dev(cfg, t.mgr));
+	ERR(NOT_FOUND, doca_devemu_vfs_cfg_rm_dev(cfg, t.mgr));
+	OK(doca_devemu_vfs_cfg_destroy(cfg));
+	twins_stop(&t);
+}
+
+static void test_device_settings(void **state)
+{
+	struct doca_devemu_virtio_dev *virtio;
+	const uint64_t notify = DOCA_DEVEMU_VIRTIOFS_NOTIFICATION_QUEUE_BIT_IN_DEVICE_FEATURES;
+	static const char longer[22] = "tag"; /* programs have arrays of their own size */
+	char tag[DOCA_VFS_TAG_SIZE];
+	uint64_t features;
+	struct twins t;
+	uint16_t cnt;
+
+	twins_start(&t);
+	virtio = doca_devemu_vfs_dev_as_virtio_dev(t.dev[0]);
+	OK(doca_devemu_vfs_dev_set_tag(t.dev[0], longer));
+	OK(doca_devemu_vfs_dev_get_tag(t.dev[0], tag));
+	assert_string_equal(tag, "tag");
+	ERR(INVALID_VALUE, doca_devemu_vfs_dev_set_num_request_queues(t.dev[0], 0));
+	ERR(INVALID_VALUE, doca_devemu_vfs_dev_set_num_request_queues(t.dev[0], 255));
+	ERR(INVALID_VALUE, doca_devemu_virtio_dev_set_num_queues(virtio, 256));
+	ERR(INVALID_VALUE, doca_devemu_virtio_dev_set_num_queues(virtio, 1));
+	/* the same number for both: hiprio is one of them */
+	OK(doca_devemu_vfs_dev_set_num_request_queues(t.dev[0], 16));
+	OK(doca_devemu_virtio_dev_set_num_queues(virtio, 16));
+	assert_domains(t.dev[0], 0, 15);
+	OK(doca_devemu_virtio_dev_get_num_queues(virtio, &cnt));
+	assert_int_equal(cnt, 16);
+	OK(doca_devemu_virtio_dev_get_device_features_63_0(virtio, &features));
+	ERR(NOT_SUPPORTED,
+	    doca_devemu_virtio_dev_set_device_features_63_0(virtio, features | notify));
+	ERR(INVALID_VALUE, doca_devemu_virtio_dev_set_device_features_63_0(virtio, 0));
+	ERR(INVALID_VALUE, doca_devemu_virtio_dev_set_device_features_63_0(virtio, ~notify));
+	OK(doca_devemu_virtio_dev_set_device_features_63_0(virtio, features));
+	twins_stop(&t);
+}
+
 /* ---- architecture of the client ---- */
 
 static uint32_t flags_seen;
@@ -322,12 +375,34 @@ static void test_states(void **state)
 	rig_stop(&rig);
 }
 
+/* The library cannot answer INIT in the application's name. */
+static void test_typed_needs_init(void **state)
+{
+	struct rig rig = new_rig();
+	struct doca_devemu_vfs_io *io;
+
+	rig_open_device(&rig);
+	OK(doca_devemu_vfs_io_create(rig.dev, rig.pe[0], &io));
+	OK(doca_devemu_vfs_io_event_vfs_fuse_open_req_handler_register(io, on_open));
+	ERR(BAD_CONFIG, doca_ctx_start(doca_devemu_vfs_io_as_ctx(io)));
+	OK(doca_devemu_vfs_io_event_vfs_fuse_init_req_handler_register(io, on_init));
+	OK(doca_ctx_start(doca_devemu_vfs_io_as_ctx(io)));
+	ERR(IN_PROGRESS, doca_ctx_stop(doca_devemu_vfs_io_as_ctx(io)));
+	/* never from within stop: programs free the context in the notification */
+	assert_int_equal(rig_state(doca_devemu_vfs_io_as_ctx(io)), DOCA_CTX_STATE_STOPPING);
+	rig_until(&rig, rig_state(doca_devemu_vfs_io_as_ctx(io)) == DOCA_CTX_STATE_IDLE);
+	OK(doca_devemu_vfs_io_destroy(io));
+	rig_stop(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_domains),	    cmocka_unit_test(test_domains_at_start),
+		cmocka_unit_test(test_library_settings),
+		cmocka_unit_test(test_device_settings),
 		cmocka_unit_test(test_client_arch), cmocka_unit_test(test_hotplug),
-		cmocka_unit_test(test_states),
+		cmocka_unit_test(test_states),	    cmocka_unit_test(test_typed_needs_init),
 	};
 
 	if (softdpu_board_set(board) != DOCA_SUCCESS)

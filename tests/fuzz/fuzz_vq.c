@@ -91,6 +91,7 @@ static void fuzz_pop(struct fuzz *f)
 	uint64_t in = 0, out = 0;
 	struct vq_chain ch;
 
+	vq_prefetch(&f->vq);
 	if (f->nr_out == MAX_OUT || vq_pop(&f->vq, seg, max, &ch) != 1)
 		return;
 	MUST(ch.head < f->cfg.size && ch.nr_in + ch.nr_out <= (int)max && ch.nr_in + ch.nr_out);

@@ -52,5 +52,10 @@ done
 "$load" --socket "$dir/sock" --ops 500 --depth 4 --bs 256k --seg-size 4k --file-size 4m --verify \
 	--events --json | jq -e '.ops == 500 and .errors == 0 and .latency_ns.p50 > 0' >/dev/null
 
+# In turns with the echoes; the shares are numbers, whatever they are here.
+"$load" --socket "$dir/sock" --echo-limit --runtime 0.2 --file-size 2m --server-pid "$pid" --json |
+	jq -e '.errors == 0 and .ratio_to_echo > 0 and .ratio_to_echo_touch > 0 and .echo.errors == 0' \
+		>/dev/null
+
 # Nothing may be left behind.
 [ "$(ls "$dir/export")" = file ]

@@ -242,20 +242,20 @@ static void test_nothing_to_copy(void **state)
 
 static void test_limits(void **state)
 {
-	static struct doca_buf bufs[257];
-	static struct iovec seg[257];
-	char from[257] = "", to[257] = "";
+	static struct doca_buf bufs[BUF_MAX_LIST_LEN + 1];
+	static struct iovec seg[ARRAY_SIZE(bufs)];
+	char from[ARRAY_SIZE(bufs)] = "", to[ARRAY_SIZE(bufs)] = "";
 	struct doca_buf dst, src;
-	int i;
+	unsigned int i;
 
-	for (i = 0; i < 257; i++)
+	for (i = 0; i < ARRAY_SIZE(bufs); i++)
 		seg[i] = (struct iovec){ &from[i], 1 };
-	buf_list_init_fixed(bufs, seg, 257, true);
+	buf_list_init_fixed(bufs, seg, ARRAY_SIZE(bufs), true);
 	make(&dst, to, sizeof(to), false);
 	assert_doca(run(*state, bufs, &dst), DOCA_ERROR_INVALID_VALUE);
-	buf_list_init_fixed(bufs, seg, 256, true);
+	buf_list_init_fixed(bufs, seg, BUF_MAX_LIST_LEN, true);
 	assert_ok(run(*state, bufs, &dst));
-	assert_int_equal(dst.data_len, 256);
+	assert_int_equal(dst.data_len, BUF_MAX_LIST_LEN);
 
 	/* Windows so large are never read: the sum of the lengths is refused. */
 	seg[0].iov_len = seg[1].iov_len = 0x40000000;
@@ -418,7 +418,7 @@ static void test_configuration(void **state)
 	assert_ok(doca_dma_cap_get_max_num_tasks(w->dma, &max));
 	assert_true(max >= 195840); /* 256 entries x 255 queues x 3 */
 	assert_ok(doca_dma_cap_task_memcpy_get_max_buf_list_len(w->list[0], &max));
-	assert_int_equal(max, 256);
+	assert_int_equal(max, BUF_MAX_LIST_LEN);
 	assert_ok(doca_dma_cap_task_memcpy_get_max_buf_size(w->list[0], &size));
 	assert_int_equal(size, 0x7fffffff);
 

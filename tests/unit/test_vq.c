@@ -45,6 +45,7 @@ static void rig_fini(struct rig *r)
 
 static int rig_pop(struct rig *r)
 {
+	vq_prefetch(&r->vq); /* as the device does; must not change anything */
 	return vq_pop(&r->vq, r->seg, VQ_MAX_SEGS, &r->ch);
 }
 

@@ -91,7 +91,10 @@ static int echo_batch(struct vq *vq, int call_fd, enum echo_kind kind)
 	uint64_t one = 1;
 	int n, r = 0;
 
-	for (n = 0; n < BATCH && (r = vq_pop(vq, seg, VQ_MAX_SEGS, &chain)) > 0; n++) {
+	for (n = 0; n < BATCH; n++) {
+		r = vq_pop(vq, seg, VQ_MAX_SEGS, &chain);
+		if (r <= 0)
+			break;
 		if (kind == ECHO_TOUCH)
 			touch(seg, &chain);
 		vq_push(vq, chain.head, chain.len_out);

@@ -22,7 +22,13 @@ struct step {
 	int (*done)(struct worker *w, struct load_req *rq, uint32_t body);
 };
 
-/* Header, argument, name, answer header and body of one request; data lies elsewhere. */
+/*
+ * One request's memory but for data: the two headers next to each other, as in Linux's struct
+ * fuse_req, then argument and name, then the answer's body.
+ */
+#define REQ_OUT sizeof(struct fuse_in_header)
+#define REQ_ARG 64
+#define REQ_BODY 256
 #define REQ_BYTES 512
 
 struct create_body {
@@ -276,10 +282,10 @@ static void lay_out(struct load *l, struct load_req *rq, uint8_t *mem, const str
 	uint32_t len = (uint32_t)sizeof(*rq->in) + st->arg_len;
 
 	rq->in = (void *)mem;
-	rq->arg = mem + sizeof(*rq->in);
+	rq->out = (void *)(mem + REQ_OUT);
+	rq->arg = mem + REQ_ARG;
 	rq->name = (char *)rq->arg + st->arg_len;
-	rq->out = (void *)(mem + REQ_BYTES / 2);
-	rq->body = rq->out + 1;
+	rq->body = mem + REQ_BODY;
 	if (st->has_name) {
 		snprintf(rq->name, NAME_LEN + 1, "c%03x%08x", rq->slot->q->vq->index & 0xfff,
 			 rq->slot->index);
@@ -297,17 +303,15 @@ static int build_chain(struct load *l, struct load_req *rq, const struct step *s
 
 	seg[n++] = (struct vufe_seg){gpa, sizeof(struct fuse_in_header)};
 	if (st->arg_len)
-		seg[n++] = (struct vufe_seg){gpa + sizeof(struct fuse_in_header), st->arg_len};
+		seg[n++] = (struct vufe_seg){gpa + REQ_ARG, st->arg_len};
 	if (st->has_name)
-		seg[n++] = (struct vufe_seg){gpa + sizeof(struct fuse_in_header) + st->arg_len,
-					     NAME_LEN + 1};
+		seg[n++] = (struct vufe_seg){gpa + REQ_ARG + st->arg_len, NAME_LEN + 1};
 	if (st->data_in)
 		n += add_data(l->opts, seg + n, data_gpa);
 	nr_out = n;
-	seg[n++] = (struct vufe_seg){gpa + REQ_BYTES / 2, sizeof(struct fuse_out_header)};
+	seg[n++] = (struct vufe_seg){gpa + REQ_OUT, sizeof(struct fuse_out_header)};
 	if (st->body_len)
-		seg[n++] = (struct vufe_seg){gpa + REQ_BYTES / 2 + sizeof(struct fuse_out_header),
-					     st->body_len};
+		seg[n++] = (struct vufe_seg){gpa + REQ_BODY, st->body_len};
 	if (st->data_out)
 		n += add_data(l->opts, seg + n, data_gpa);
 	return vufe_vq_build(rq->slot->q->vq, seg, nr_out, n - nr_out);

@@ -17,6 +17,7 @@
 
 #include "base/atomics.h"
 #include "base/clock.h"
+#include "base/util.h"
 #include "load.h"
 
 /* Rounds without work after which a polling worker asks whether the peer still lives. */
@@ -112,9 +113,8 @@ static int take_batch(struct queue *q, struct taken *t)
 		if (r <= 0)
 			break;
 		rq = q->by_head[t[n].head];
-		__builtin_prefetch(rq->out, 0);
-		__builtin_prefetch(rq->in, 1);
-		__builtin_prefetch((const char *)rq->in + 64, 1);
+		prefetch_write(rq->in); /* and the answer's header */
+		prefetch_write(rq->arg);
 	}
 	return r < 0 ? r : n;
 }

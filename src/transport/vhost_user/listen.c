@@ -28,8 +28,8 @@
 
 SD_LOG_REGISTER(VHOST_USER);
 
-#define LISTEN_BACKLOG 8
-#define LOCK_TRIES 16
+#define LISTEN_BACKLOG 8 /* front ends that knock while one is served; more are refused */
+#define LOCK_TRIES 16 /* lost to others that were leaving; not for ever */
 
 /* Where the built-in board has its sockets; only this directory is made when it is missing. */
 static bool listen_is_default_dir(const char *dir)
