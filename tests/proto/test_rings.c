@@ -191,11 +191,13 @@ static void w_indirect_outside(struct guest *g)
 	indirect(g, 1ull << 60, 32);
 }
 
+/* All of it before the offer: the server polls. */
 static void w_indirect_misaligned(struct guest *g)
 {
-	indirect(g, g->table_gpa, 32);
+	good_chain(g, g->table);
 	memmove((char *)g->table + 1, g->table, 32);
-	g->vq->desc[0].addr++;
+	desc(&g->vq->desc[0], g->table_gpa + 1, 32, VRING_DESC_F_INDIRECT, 0);
+	offer(g, 0, 1);
 }
 
 static void w_indirect_and_next(struct guest *g)
