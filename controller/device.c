@@ -307,8 +307,8 @@ static struct device *device_alloc(const struct conf_device *conf, struct thr_se
 	return dev;
 }
 
-int device_start(const struct conf_device *conf, unsigned int index, struct thr_set *threads,
-		 struct device **ret_dev)
+int device_open(const struct conf_device *conf, unsigned int index, struct thr_set *threads,
+		struct device **ret_dev)
 {
 	struct device *dev = device_alloc(conf, threads);
 	int rc;
@@ -318,8 +318,18 @@ int device_start(const struct conf_device *conf, unsigned int index, struct thr_
 	rc = dev->dio ? open_fs(dev) : -ENOMEM;
 	if (!rc)
 		rc = manager_open_function(index, &dev->rep);
-	if (!rc)
-		rc = thr_call(&threads->thr[0], create_vfs, dev);
+	if (rc)
+		device_free(dev);
+	else
+		*ret_dev = dev;
+	return rc;
+}
+
+int device_start(struct device *dev, struct device **ret_dev)
+{
+	struct thr_set *threads = dev->threads;
+	int rc = thr_call(&threads->thr[0], create_vfs, dev);
+
 	if (rc) {
 		device_free(dev);
 		return rc;

@@ -55,12 +55,17 @@ struct device {
 };
 
 /*
- * Main thread. 0 or -errno; the reason is logged. *ret_dev is left alone by a device that never
- * came to be; any other, also one that could not be started on all threads, has to be stopped and
- * destroyed.
+ * Main thread. Opens the file system, which may wait for a server, and the function; nothing can be
+ * seen from outside yet. 0 or -errno, the reason is logged.
  */
-int device_start(const struct conf_device *conf, unsigned int index, struct thr_set *threads,
-		 struct device **ret_dev);
+int device_open(const struct conf_device *conf, unsigned int index, struct thr_set *threads,
+		struct device **ret_dev);
+/*
+ * Main thread, consumes dev. 0 or -errno; the reason is logged. *ret_dev is left alone by a device
+ * that never came to be; any other, also one that could not be started on all threads, has to be
+ * stopped and destroyed.
+ */
+int device_start(struct device *dev, struct device **ret_dev);
 /* Main thread, once: no more requests are taken. Does not wait for those it has. */
 void device_stop(struct device *dev);
 /* Main thread, after device_stop(): waits until the last request is back, at most until

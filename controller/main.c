@@ -4,8 +4,8 @@
  * for a signal (or for the captive command to end), and takes everything down in order.
  *
  * Signals: blocked everywhere but in this thread. While it serves, sigwait() takes them and the
- * first one asks for the ordered end. While it starts or stops, which may wait for servers and
- * requests, they are let in and end the process at once; only the sockets are removed.
+ * first one asks for the ordered end. While it opens file systems or stops, which may wait for
+ * servers and requests, they are let in and end the process at once; only the sockets are removed.
  */
 #include <errno.h>
 #include <signal.h>
@@ -105,10 +105,22 @@ static void keep_signals_out(void)
 
 /* ---- the three phases ---- */
 
+/* Once a device can be seen from outside, signals wait for serve(): they end it in order. */
+static int start_device(unsigned int i)
+{
+	struct device *dev;
+	int rc;
+
+	let_signals_in();
+	rc = device_open(&app.conf.device[i], i, &app.threads, &dev);
+	keep_signals_out();
+	return rc ? rc : device_start(dev, &app.device[i]);
+}
+
 static int start_devices(void)
 {
 	for (unsigned int i = 0; i < app.conf.nr_devices; i++) {
-		int rc = device_start(&app.conf.device[i], i, &app.threads, &app.device[i]);
+		int rc = start_device(i);
 
 		if (rc)
 			return rc;
@@ -174,12 +186,9 @@ static int run(void)
 
 	if (thr_set_start(&app.threads, app.conf.cpu, app.conf.nr_cpus, app.conf.dma))
 		return status;
-	let_signals_in();
-	if (!start_devices()) {
-		keep_signals_out();
+	if (!start_devices())
 		status = serve();
-		let_signals_in();
-	}
+	let_signals_in();
 	captive_stop(&app.captive);
 	/* Threads that wait for a dead server cannot be joined; the process ends without them. */
 	if (stop_devices()) {
