@@ -44,6 +44,20 @@ struct doca_buf {
  */
 void buf_list_init_fixed(struct doca_buf *buf, const struct iovec *seg, unsigned int cnt,
 			 bool writable);
+/* The same for one segment. */
+static inline void buf_init_fixed(struct doca_buf *buf, void *mem, size_t len, bool writable)
+{
+	*buf = (struct doca_buf){
+		.head = mem,
+		.data = mem,
+		.len = len,
+		.data_len = len,
+		.tail = buf,
+		.list_len = 1,
+		.refcount = 1,
+		.writable = writable,
+	};
+}
 
 /*
  * For owners: makes a free buf a list of one with count 1 and counts it on the mmap (NULL: none).

@@ -315,8 +315,6 @@ void vqueue_release_drained(struct doca_devemu_virtio_io *io);
 void vqueue_release_all(struct doca_devemu_virtio_io *io);
 void vqueue_set_broken(struct vqueue *q);
 
-void gm_ref_put(struct gm_ref *ref);
-
 /* ---- virtio_io.c: io thread ---- */
 
 doca_error_t vio_init(struct doca_devemu_virtio_io *io, struct doca_devemu_virtio_dev *dev,
@@ -324,7 +322,17 @@ doca_error_t vio_init(struct doca_devemu_virtio_io *io, struct doca_devemu_virti
 doca_error_t vio_fini(struct doca_devemu_virtio_io *io);
 void vio_activate(struct doca_devemu_virtio_io *io, struct vqueue *q);
 void vio_deactivate(struct doca_devemu_virtio_io *io, struct vqueue *q);
-void vio_pushed(struct doca_devemu_virtio_io *io, struct vqueue *q); /* q was pushed to */
+/* q was pushed to */
+static inline void vio_pushed(struct doca_devemu_virtio_io *io, struct vqueue *q)
+{
+	/* Outside of progress nobody may be looking, and the engine may have been put to sleep. */
+	if (!io->nr_pushed++)
+		pe_wake(io->ctx.pe);
+	if (q->dirty)
+		return;
+	q->dirty = true;
+	SLIST_INSERT_HEAD(&io->dirty, q, dirty_link);
+}
 void vio_flush_queue(struct doca_devemu_virtio_io *io, struct vqueue *q);
 
 /* ---- virtio_stats.c: device thread ---- */

@@ -105,8 +105,12 @@ doca_error_t vfs_pool_start(struct doca_devemu_vfs_io *io, uint32_t cnt, uint32_
 void vfs_pool_fini(struct doca_devemu_vfs_io *io);
 /* vio.take */
 enum vio_taken vfs_take(struct doca_devemu_virtio_io *vio, struct vqueue *q);
+bool vfs_req_is_not_out(void); /* logs; false */
 /* Is this call of a getter or of complete legal? Logs if not. */
-bool vfs_req_is_out(const struct vfs_req *r);
+static inline bool vfs_req_is_out(const struct vfs_req *r)
+{
+	return likely(r && r->state != VFS_REQ_FREE) || vfs_req_is_not_out();
+}
 /* The application gave r back with len bytes written; nothing is pushed for orphans. */
 void vfs_req_finish(struct vfs_req *r, uint32_t len);
 

@@ -94,13 +94,19 @@ static void vfs_fuse_reply(struct vfs_req *r)
 {
 	struct iovec *seg = r->io->seg;
 	struct chain c;
+	size_t len = 0;
 	unsigned int i;
 
+	if (likely(r->nr_reply == 1 && !r->dec.reply_size && !r->stage->out.error)) {
+		vfs_req_finish(r, fuse_reply_header(r->buf->head, r->len_out, r->stage));
+		return;
+	}
 	for (i = 0; i < r->nr_reply; i++) {
 		seg[i].iov_base = r->buf[i].head;
 		seg[i].iov_len = r->buf[i].len;
+		len += r->buf[i].len;
 	}
-	chain_init(&c, seg, r->nr_reply);
+	chain_init_len(&c, seg, r->nr_reply, len);
 	if (unlikely(r->stage->in.opcode == FUSE_INIT) && !r->stage->out.error)
 		vfs_fuse_snoop_init(r);
 	vfs_req_finish(r, fuse_reply(&c, r->len_out, &r->dec, r->stage));
@@ -135,9 +141,13 @@ static struct doca_buf *vfs_fuse_list(struct doca_buf *buf, struct iovec *seg, s
 				      unsigned int nr, bool writable)
 {
 	seg += pos.index;
+	nr -= pos.index;
 	seg->iov_base = (uint8_t *)seg->iov_base + pos.off;
 	seg->iov_len -= pos.off;
-	buf_list_init_fixed(buf, seg, nr - pos.index, writable);
+	if (likely(nr == 1))
+		buf_init_fixed(buf, seg->iov_base, seg->iov_len, writable);
+	else
+		buf_list_init_fixed(buf, seg, nr, writable);
 	return buf;
 }
 
@@ -147,8 +157,10 @@ static uint16_t vfs_fuse_reply_segs(const struct iovec *seg, const struct fuse_d
 	size_t room = fuse_reply_room(dec), len = 0;
 	uint16_t i = 0;
 
-	if (!fuse_has_reply(dec->op))
+	if (unlikely(!fuse_has_reply(dec->op)))
 		return 0;
+	if (likely(seg->iov_len >= room))
+		return 1;
 	while (len < room)
 		len += seg[i++].iov_len;
 	return i;

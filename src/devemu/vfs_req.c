@@ -275,10 +275,8 @@ void vfs_req_finish(struct vfs_req *r, uint32_t len)
 	}
 }
 
-bool vfs_req_is_out(const struct vfs_req *r)
+bool vfs_req_is_not_out(void)
 {
-	if (likely(r && r->state != VFS_REQ_FREE))
-		return true;
 	sd_log_err("a request was used after its completion");
 	return false;
 }

@@ -61,6 +61,12 @@ struct gm_ref {
 	unsigned int inflight;
 	bool retired;
 };
+void gm_ref_free(struct gm_ref *ref); /* virtio_queue.c */
+static inline void gm_ref_put(struct gm_ref *ref)
+{
+	if (--ref->inflight == 0 && unlikely(ref->retired))
+		gm_ref_free(ref);
+}
 
 struct vfs_req {
 	enum vfs_req_state state;

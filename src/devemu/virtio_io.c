@@ -118,17 +118,6 @@ static void irq_raise(const struct irq *irq)
 		sd_log_ratelimited_warn("interrupting the host failed: errno %d", errno);
 }
 
-void vio_pushed(struct doca_devemu_virtio_io *io, struct vqueue *q)
-{
-	/* Outside of progress nobody may be looking, and the engine may have been put to sleep. */
-	if (!io->nr_pushed++)
-		pe_wake(io->ctx.pe);
-	if (q->dirty)
-		return;
-	q->dirty = true;
-	SLIST_INSERT_HEAD(&io->dirty, q, dirty_link);
-}
-
 static void vio_publish(struct vqueue *q)
 {
 	q->dirty = false;

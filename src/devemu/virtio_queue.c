@@ -36,19 +36,13 @@ static struct gm_ref *gm_ref_create(struct gmem *gm)
 	return ref;
 }
 
-static void gm_ref_free(struct gm_ref *ref)
+void gm_ref_free(struct gm_ref *ref)
 {
 	gm_put(ref->gm);
 	free(ref);
 }
 
 /* A request popped under ref is over. */
-void gm_ref_put(struct gm_ref *ref)
-{
-	if (--ref->inflight == 0 && ref->retired)
-		gm_ref_free(ref);
-}
-
 /* The queue lets go of its snapshot; requests in flight may still hold it. */
 static void vqueue_retire_gm(struct vqueue *q)
 {

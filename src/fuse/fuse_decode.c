@@ -24,7 +24,7 @@ static uint32_t fuse_arg_size(const struct fuse_op_info *op, const struct fuse_s
 	}
 }
 
-static int fuse_read_arg(struct chain *c, const struct fuse_op_info *op,
+static inline int fuse_read_arg(struct chain *c, const struct fuse_op_info *op,
 			 const struct fuse_session *ss, uint8_t *arg)
 {
 	uint32_t size = op->in_size;
@@ -54,8 +54,8 @@ static uint32_t fuse_names_len(const uint8_t *names, uint32_t len, unsigned int 
 	return (uint32_t)(p - names);
 }
 
-static int fuse_read_names(struct chain *c, const struct fuse_op_info *op, uint8_t *names,
-			   struct fuse_decoded *ret)
+static __attribute__((noinline)) int fuse_read_names(struct chain *c, const struct fuse_op_info *op,
+						     uint8_t *names, struct fuse_decoded *ret)
 {
 	ret->staged_len = min(ret->datain_len, (uint32_t)FUSE_STAGED_LEN);
 	chain_read(c, names, ret->staged_len);
@@ -92,11 +92,13 @@ static bool fuse_init_is_whole(const struct fuse_in_header *in, const struct fus
 	return !(arg->flags & FUSE_INIT_EXT) || in->len >= sizeof(*in) + sizeof(*arg);
 }
 
-static int fuse_decode_in(struct chain *c, const struct iovec *seg, const struct fuse_session *ss,
-			  struct fuse_stage *stage, struct fuse_decoded *ret)
+static inline int fuse_decode_in(struct chain *c, const struct iovec *seg,
+				 const struct fuse_session *ss, struct fuse_stage *stage,
+				 struct fuse_decoded *ret)
 {
 	const struct fuse_op_info *op = ret->op;
 	uint8_t *arg = stage->arg_and_names;
+	struct chain copy;
 	int rc;
 
 	rc = fuse_read_arg(c, op, ss, arg);
@@ -109,7 +111,8 @@ static int fuse_decode_in(struct chain *c, const struct iovec *seg, const struct
 	ret->datain = chain_tell(c, seg);
 	ret->datain_len = (uint32_t)chain_left(c);
 	if (op->nr_names) {
-		rc = fuse_read_names(c, op, arg + op->in_size, ret);
+		copy = *c; /* nobody needs the cursor afterwards */
+		rc = fuse_read_names(&copy, op, arg + op->in_size, ret);
 		if (rc)
 			return rc;
 	}
@@ -134,7 +137,7 @@ static uint16_t fuse_expected_reply(const struct fuse_op_info *op, const struct 
 	}
 }
 
-static int fuse_decode_out(const struct iovec *seg, const struct vq_chain *ch,
+static inline int fuse_decode_out(const struct iovec *seg, const struct vq_chain *ch,
 			   const struct fuse_session *ss, struct fuse_stage *stage,
 			   struct fuse_decoded *ret)
 {
@@ -164,9 +167,9 @@ static int fuse_decode_out(const struct iovec *seg, const struct vq_chain *ch,
 	return 0;
 }
 
-static int fuse_decode_body(struct chain *c, const struct iovec *seg, const struct vq_chain *ch,
-			    const struct fuse_session *ss, struct fuse_stage *stage,
-			    struct fuse_decoded *ret)
+static inline int fuse_decode_body(struct chain *c, const struct iovec *seg,
+				   const struct vq_chain *ch, const struct fuse_session *ss,
+				   struct fuse_stage *stage, struct fuse_decoded *ret)
 {
 	int rc;
 
@@ -180,8 +183,57 @@ static int fuse_decode_body(struct chain *c, const struct iovec *seg, const stru
 	return rc;
 }
 
-int fuse_decode(const struct iovec *seg, const struct vq_chain *ch, const struct fuse_session *ss,
-		struct fuse_stage *stage, struct fuse_decoded *ret)
+/*
+ * The usual request, without a cursor: no size depends on contents or on an old client, nothing but
+ * the argument follows the header, and each lies in one segment, as does what the reply needs before
+ * data. With anything else false: the chain is decoded again from the start, on a new copy.
+ */
+static inline bool fuse_decode_quick(const struct iovec *seg, const struct vq_chain *ch,
+				     const struct fuse_session *ss, struct fuse_stage *stage,
+				     struct fuse_decoded *ret)
+{
+	const struct iovec *arg = seg, *out = seg + ch->nr_in;
+	size_t at = sizeof(stage->in);
+	const struct fuse_op_info *op;
+	uint32_t room;
+
+	if (unlikely(!ch->nr_in || seg->iov_len < at))
+		return false;
+	memcpy(&stage->in, seg->iov_base, sizeof(stage->in));
+	op = fuse_op(stage->in.opcode);
+	if (unlikely(!op || op->nr_names || fuse_is_old(ss->minor) || stage->in.len != ch->len_in ||
+		     op->flags & (FUSE_F_DATAIN | FUSE_F_SIZED | FUSE_F_NOREPLY)))
+		return false;
+	if (seg->iov_len == at && ch->nr_in > 1) {
+		arg++;
+		at = 0;
+	}
+	room = (uint32_t)sizeof(struct fuse_out_header) + op->reply_size;
+	if (unlikely(arg->iov_len - at < op->in_size || ch->len_out < room))
+		return false;
+	*ret = (struct fuse_decoded){ .op = op, .reply_size = op->reply_size };
+	if (op->flags & FUSE_F_DATAOUT) {
+		if (unlikely(out->iov_len < room))
+			return false;
+		ret->dataout_len = ch->len_out - room;
+		if (out->iov_len == room)
+			ret->dataout.index = 1;
+		else
+			ret->dataout.off = room;
+	}
+	if (op->in_size)
+		memcpy(stage->arg_and_names, (const char *)arg->iov_base + at, op->in_size);
+	stage->out = (struct fuse_out_header){ 0 };
+	if (op->reply_size)
+		memset(stage->reply, 0, op->reply_size);
+	return true;
+}
+
+static __attribute__((noinline)) int fuse_decode_any(const struct iovec *seg,
+						     const struct vq_chain *ch,
+						     const struct fuse_session *ss,
+						     struct fuse_stage *stage,
+						     struct fuse_decoded *ret)
 {
 	struct chain c;
 	int rc;
@@ -197,6 +249,14 @@ int fuse_decode(const struct iovec *seg, const struct vq_chain *ch, const struct
 	    (!fuse_has_reply(ret->op) || ch->len_out < sizeof(struct fuse_out_header)))
 		return -EBADMSG;
 	return rc;
+}
+
+int fuse_decode(const struct iovec *seg, const struct vq_chain *ch, const struct fuse_session *ss,
+		struct fuse_stage *stage, struct fuse_decoded *ret)
+{
+	if (likely(fuse_decode_quick(seg, ch, ss, stage, ret)))
+		return 0;
+	return fuse_decode_any(seg, ch, ss, stage, ret);
 }
 
 static uint64_t fuse_init_flags(uint32_t flags, uint32_t flags2)

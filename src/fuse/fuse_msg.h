@@ -88,6 +88,20 @@ static inline uint32_t fuse_reply_room(const struct fuse_decoded *dec)
 	return (uint32_t)sizeof(struct fuse_out_header) + dec->reply_size;
 }
 
+/*
+ * The same for a success without a fixed part (reply_size 0) whose header has its place in one
+ * piece, at out.
+ */
+static inline uint32_t fuse_reply_header(void *out, uint32_t len_out, const struct fuse_stage *stage)
+{
+	struct fuse_out_header hdr = { .len = min(stage->out.len, len_out),
+				       .unique = stage->in.unique };
+
+	hdr.len = max(hdr.len, (uint32_t)sizeof(hdr));
+	memcpy(out, &hdr, sizeof(hdr));
+	return hdr.len;
+}
+
 /* A header-only reply; error is -errno. Returns used.len, 0 if not even that fits. */
 uint32_t fuse_reply_error(struct chain *c, uint64_t unique, int error);
 

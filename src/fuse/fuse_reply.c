@@ -38,13 +38,28 @@ static uint32_t fuse_wire_len(const struct fuse_decoded *dec, uint32_t len, uint
 	return max(len, (uint32_t)sizeof(struct fuse_out_header));
 }
 
+/* The fixed part, in the first len bytes behind the header. */
+static void fuse_reply_fixed(struct chain *c, const struct fuse_decoded *dec,
+			     const struct fuse_stage *stage, uint32_t len)
+{
+	const struct fuse_op_info *op = dec->op;
+	uint32_t first, second = op->reply2_size;
+
+	/* older guests know a shorter first struct; the second one follows where theirs ends */
+	first = min(dec->reply_size - second, len);
+	second = min(second, len - first);
+	if (first)
+		chain_write(c, stage->reply, first);
+	if (second)
+		chain_write(c, stage->reply + op->reply_size - op->reply2_size, second);
+}
+
 uint32_t fuse_reply(struct chain *c, uint32_t len_out, const struct fuse_decoded *dec,
 		    struct fuse_stage *stage)
 {
-	const struct fuse_op_info *op = dec->op;
-	uint32_t len, first, second;
+	uint32_t len;
 
-	if (!fuse_has_reply(op))
+	if (unlikely(!fuse_has_reply(dec->op)))
 		return 0;
 	if (stage->out.error)
 		return fuse_reply_error(c, stage->in.unique, stage->out.error);
@@ -52,13 +67,7 @@ uint32_t fuse_reply(struct chain *c, uint32_t len_out, const struct fuse_decoded
 	stage->out.len = len;
 	stage->out.unique = stage->in.unique;
 	chain_write(c, &stage->out, sizeof(stage->out));
-	/* older guests know a shorter first struct; the second one follows where theirs ends */
-	second = dec->reply_size ? op->reply2_size : 0;
-	first = min(dec->reply_size - second, len - (uint32_t)sizeof(stage->out));
-	second = min(second, len - (uint32_t)sizeof(stage->out) - first);
-	if (first)
-		chain_write(c, stage->reply, first);
-	if (second)
-		chain_write(c, stage->reply + op->reply_size - op->reply2_size, second);
+	if (dec->reply_size)
+		fuse_reply_fixed(c, dec, stage, len - (uint32_t)sizeof(stage->out));
 	return len;
 }

@@ -58,32 +58,46 @@ static inline void chain_advance(struct chain *c, size_t len)
 	c->left -= len;
 }
 
+/* In the three below only a copy is given away, so that the cursor itself can stay in registers. */
 static inline void chain_read(struct chain *c, void *dst, size_t len)
 {
+	struct chain copy;
+
 	if (likely(chain_fits(c, len))) {
 		memcpy(dst, (const char *)c->seg->iov_base + c->off, len);
 		chain_advance(c, len);
 	} else {
-		chain_read_across(c, dst, len);
+		copy = *c;
+		chain_read_across(&copy, dst, len);
+		*c = copy;
 	}
 }
 
 static inline void chain_write(struct chain *c, const void *src, size_t len)
 {
+	struct chain copy;
+
 	if (likely(chain_fits(c, len))) {
 		memcpy((char *)c->seg->iov_base + c->off, src, len);
 		chain_advance(c, len);
 	} else {
-		chain_write_across(c, src, len);
+		copy = *c;
+		chain_write_across(&copy, src, len);
+		*c = copy;
 	}
 }
 
 static inline void chain_skip(struct chain *c, size_t len)
 {
-	if (likely(chain_fits(c, len)))
+	struct chain copy;
+
+	if (likely(chain_fits(c, len))) {
 		chain_advance(c, len);
-	else
-		chain_skip_across(c, len);
+	} else {
+		copy = *c;
+		chain_skip_across(&copy, len);
+		*c = copy;
+	}
 }
 
 static inline size_t chain_left(const struct chain *c)
