@@ -61,6 +61,7 @@ struct doca_ctx {
 	enum doca_ctx_states state;
 	doca_ctx_state_changed_callback_t state_cb;
 	union doca_data user_data;
+	const bool *busy; /* NULL, or the type's word whether progress() has anything to do */
 	TAILQ_ENTRY(doca_ctx) pe_link;
 };
 

@@ -304,7 +304,7 @@ static enum ctx_progress run_contexts(struct doca_pe *pe)
 		if (!ctx) /* all of them were destroyed on the way */
 			break;
 		pe->cursor = TAILQ_NEXT(ctx, pe_link);
-		if (ctx_is_idle(ctx))
+		if (ctx_is_idle(ctx) || (ctx->busy && !*ctx->busy))
 			continue;
 		done |= ctx->ops->progress(ctx);
 		if (done & CTX_EVENT)
@@ -372,17 +372,21 @@ static enum ctx_progress run_all(struct doca_pe *pe)
 	return run_rest(pe, done);
 }
 
-static void disarm(struct doca_pe *pe)
+static void disarm_now(struct doca_pe *pe)
 {
 	struct doca_ctx *ctx;
 
-	if (!is_armed(pe))
-		return;
 	__atomic_store_n(&pe->wake, WAKE_OFF, __ATOMIC_SEQ_CST);
 	drain_event_fd(pe);
 	TAILQ_FOREACH(ctx, &pe->ctxs, pe_link)
 		if (ctx->ops->disarm && !ctx_is_idle(ctx))
 			ctx->ops->disarm(ctx);
+}
+
+static inline void disarm(struct doca_pe *pe)
+{
+	if (unlikely(is_armed(pe)))
+		disarm_now(pe);
 }
 
 uint8_t doca_pe_progress(struct doca_pe *pe)

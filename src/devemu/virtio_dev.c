@@ -237,7 +237,7 @@ static enum ctx_progress vdev_progress(struct doca_ctx *ctx)
 {
 	struct doca_devemu_virtio_dev *dev = vdev_of_ctx(ctx);
 
-	return dev->dirty ? vdev_look(dev) : CTX_NOTHING;
+	return vdev_look(dev);
 }
 
 static bool vdev_arm(struct doca_ctx *ctx)
@@ -282,6 +282,7 @@ doca_error_t vdev_init(struct doca_devemu_virtio_dev *dev, struct doca_devemu_vi
 	if (mailbox_create(pe, vdev_mail, dev, &dev->box))
 		return DOCA_ERROR_NO_MEMORY;
 	ctx_init(&dev->pci.ctx, &vdev_ops);
+	dev->pci.ctx.busy = &dev->dirty;
 	pthread_mutex_init(&dev->lock, NULL);
 	TAILQ_INIT(&dev->ios);
 	for (i = 0; i < VDEV_MAX_QUEUES; i++)
