@@ -151,19 +151,27 @@ static struct doca_buf *vfs_fuse_list(struct doca_buf *buf, struct iovec *seg, s
 	return buf;
 }
 
-/* Segments that header and fixed reply lie in. */
-static uint16_t vfs_fuse_reply_segs(const struct iovec *seg, const struct fuse_decoded *dec)
+/*
+ * Keeps the segments that header and fixed reply lie in; never handed out: the place is all there
+ * is. Returns the buf behind them.
+ */
+static inline struct doca_buf *vfs_fuse_keep_reply(struct vfs_req *r, const struct iovec *seg)
 {
-	size_t room = fuse_reply_room(dec), len = 0;
-	uint16_t i = 0;
+	struct doca_buf *buf = r->buf;
+	size_t room = fuse_reply_room(&r->dec), len = 0;
 
-	if (unlikely(!fuse_has_reply(dec->op)))
-		return 0;
-	if (likely(seg->iov_len >= room))
-		return 1;
-	while (len < room)
-		len += seg[i++].iov_len;
-	return i;
+	r->nr_reply = 0;
+	if (unlikely(!fuse_has_reply(r->dec.op)))
+		return buf;
+	do {
+		buf->head = seg->iov_base;
+		buf->len = seg->iov_len;
+		len += seg->iov_len;
+		r->nr_reply++;
+		seg++;
+		buf++;
+	} while (unlikely(len < room));
+	return buf;
 }
 
 static void vfs_fuse_build(struct doca_devemu_vfs_io *io, struct vfs_req *r,
@@ -171,14 +179,8 @@ static void vfs_fuse_build(struct doca_devemu_vfs_io *io, struct vfs_req *r,
 {
 	struct iovec *out = io->seg + ch->nr_in;
 	const struct fuse_decoded *dec = &r->dec;
-	struct doca_buf *buf = r->buf;
-	unsigned int i;
+	struct doca_buf *buf = vfs_fuse_keep_reply(r, out);
 
-	r->nr_reply = vfs_fuse_reply_segs(out, dec);
-	for (i = 0; i < r->nr_reply; i++, buf++) {
-		buf->head = out[i].iov_base; /* never handed out: the place is all there is */
-		buf->len = out[i].iov_len;
-	}
 	r->len_datain = dec->datain_len;
 	r->nr_datain = dec->datain_len ? (uint16_t)(ch->nr_in - dec->datain.index) : 0;
 	r->datain = NULL;

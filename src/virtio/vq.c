@@ -146,7 +146,9 @@ bool vq_publish(struct vq *vq)
 
 bool vq_avail(struct vq *vq)
 {
-	return !vq->broken && vq->ops->avail(vq);
+	if (unlikely(vq->broken))
+		return false;
+	return likely(vq->ops == &vq_split_ops) ? vq_split_avail(vq) : vq->ops->avail(vq);
 }
 
 bool vq_set_kicks(struct vq *vq, bool on)

@@ -31,5 +31,6 @@ int vq_split_pop(struct vq *vq, struct iovec *seg, unsigned int max_seg,
 		 struct vq_chain *ret_chain);
 void vq_split_push(struct vq *vq, uint16_t head, uint32_t len);
 void vq_split_prefetch(struct vq *vq);
+bool vq_split_avail(struct vq *vq);
 
 #endif

@@ -411,7 +411,7 @@ static inline int split_next_head(struct vq *vq, bool *ret_again, uint16_t *ret_
 	if (unlikely(vq->broken))
 		return -EPROTO;
 	if (unlikely(vq->inflight >= vq->cfg.size))
-		return vq_split_ops.avail(vq) ? split_break(vq, VQ_AVAIL_JUMP) : 0;
+		return vq_split_avail(vq) ? split_break(vq, VQ_AVAIL_JUMP) : 0;
 	*ret_again = vq->resubmit_pos < vq->resubmit_cnt;
 	if (unlikely(*ret_again)) {
 		*ret_head = vq->resubmit[vq->resubmit_pos].head;
@@ -553,7 +553,7 @@ static bool split_publish(struct vq *vq)
 	return split_wants_interrupt(vq);
 }
 
-static bool split_avail(struct vq *vq)
+bool vq_split_avail(struct vq *vq)
 {
 	if (vq->resubmit_pos < vq->resubmit_cnt || vq->last_avail != vq->avail_shadow)
 		return true;
@@ -580,7 +580,7 @@ static bool split_set_kicks(struct vq *vq, bool on)
 		return false;
 	/* pairs with the driver's barrier between moving avail.idx and deciding about a kick */
 	full_barrier();
-	return split_avail(vq);
+	return vq_split_avail(vq);
 }
 
 static int split_resubmit_cmp(const void *a, const void *b)
@@ -682,6 +682,6 @@ const struct vq_ops vq_split_ops = {
 	.push = vq_split_push,
 	.prefetch = vq_split_prefetch,
 	.publish = split_publish,
-	.avail = split_avail,
+	.avail = vq_split_avail,
 	.set_kicks = split_set_kicks,
 };
