@@ -98,6 +98,15 @@ static int req_take_iov(struct creq *r, const struct doca_buf *list, const struc
 	return n;
 }
 
+static size_t iov_len(const struct iovec *iov, int cnt)
+{
+	size_t len = 0;
+
+	for (int i = 0; i < cnt; i++)
+		len += iov[i].iov_len;
+	return len;
+}
+
 static int req_map_direct(struct creq *r)
 {
 	if (r->datain) {
@@ -106,7 +115,7 @@ static int req_map_direct(struct creq *r)
 		if (n < 0)
 			return n;
 		r->fs.data_cnt = n;
-		r->fs.data_len = doca_devemu_vfs_fuse_req_get_datain_data_len(r->dreq);
+		r->fs.data_len = iov_len(r->fs.data, n);
 	}
 	if (r->dataout) {
 		int n = req_take_iov(r, r->dataout, &r->fs.room);
@@ -114,7 +123,7 @@ static int req_map_direct(struct creq *r)
 		if (n < 0)
 			return n;
 		r->fs.room_cnt = n;
-		r->fs.room_len = doca_devemu_vfs_fuse_req_get_dataout_data_len(r->dreq);
+		r->fs.room_len = iov_len(r->fs.room, n);
 	}
 	return 0;
 }

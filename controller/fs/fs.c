@@ -46,7 +46,7 @@ static int missing_op(uint32_t opcode)
 	}
 }
 
-static void submit_here(struct fs_req *req)
+static inline void submit_here(struct fs_req *req)
 {
 	const struct fs_ops *ops = req->ft->fs->ops;
 	uint32_t opcode = req->in->opcode;
