@@ -102,6 +102,8 @@ static size_t iov_len(const struct iovec *iov, int cnt)
 {
 	size_t len = 0;
 
+	if (likely(cnt == 1))
+		return iov->iov_len;
 	for (int i = 0; i < cnt; i++)
 		len += iov[i].iov_len;
 	return len;
