@@ -198,65 +198,70 @@ static void answer_pathconf(struct fake_call *c)
 		put32(c, i == 1 ? 255 : 1);
 }
 
+static void answer_commit(struct fake_call *c)
+{
+	put32(c, 0);
+	put_no_wcc(c);
+	put_verf(c, 1);
+}
+
 static void answer_nfs(struct fake_call *c)
 {
 	switch (c->proc) {
 	case 0: /* NULL */
 		break;
-	case 1: /* GETATTR */
+	case GETATTR:
 		put32(c, 0);
 		put_fattr(c, is_root(c), is_root(c) ? 4096 : 5);
 		break;
-	case 2: /* SETATTR */
+	case SETATTR:
 		put32(c, 0);
 		put32(c, 0);
 		put_attr(c, is_root(c), 5);
 		break;
-	case 3:
+	case LOOKUP:
 		answer_lookup(c);
 		break;
-	case 4: /* ACCESS */
+	case ACCESS:
 		put32(c, 0);
 		put32(c, 0);
 		put32(c, 0x3f);
 		break;
-	case 6:
+	case READ:
 		answer_read(c);
 		break;
-	case 7:
+	case WRITE:
 		answer_write(c);
 		break;
-	case 8: /* CREATE MKDIR SYMLINK MKNOD */
-	case 9:
-	case 10:
-	case 11:
+	case CREATE:
+	case MKDIR:
+	case SYMLINK:
+	case MKNOD:
 		answer_create(c);
 		break;
-	case 12: /* REMOVE RMDIR */
-	case 13:
+	case REMOVE:
+	case RMDIR:
 		put32(c, 0);
 		put_no_wcc(c);
 		break;
-	case 14: /* RENAME */
+	case RENAME:
 		put32(c, 0);
 		put_no_wcc(c);
 		put_no_wcc(c);
 		break;
-	case 15: /* LINK */
+	case LINK:
 		put32(c, 0);
 		put32(c, 0);
 		put_no_wcc(c);
 		break;
-	case 19:
+	case FSINFO:
 		answer_fsinfo(c);
 		break;
-	case 20:
+	case PATHCONF:
 		answer_pathconf(c);
 		break;
-	case 21: /* COMMIT */
-		put32(c, 0);
-		put_no_wcc(c);
-		put_verf(c, 1);
+	case COMMIT:
+		answer_commit(c);
 		break;
 	default:
 		put_error(c, 10004);

@@ -24,6 +24,10 @@ enum fake_verdict {
 	FAKE_RAW, /* out is sent as it is, record mark and all */
 };
 
+/* Procedures of RFC 1813; 0 is NULL. */
+enum { GETATTR = 1, SETATTR, LOOKUP, ACCESS, READLINK, READ, WRITE, CREATE, MKDIR, SYMLINK, MKNOD,
+       REMOVE, RMDIR, RENAME, LINK, READDIR, READDIRPLUS, FSSTAT, FSINFO, PATHCONF, COMMIT };
+
 struct fake_call {
 	uint32_t xid, prog, proc;
 	uint32_t uid, gid, ngroups, groups[16];

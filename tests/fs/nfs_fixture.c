@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "nfs_fixture.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -179,4 +180,27 @@ int t_readdir(struct drive *d, bool plus, uint64_t fh, uint64_t off, void *buf, 
 	shared.room.iov_base = buf;
 	err = call_run(&shared);
 	return err ? err : (int)shared.req.out_len;
+}
+
+const char *nfs_on_host(const struct nfs_server *server, const char *name)
+{
+	static char path[2][512];
+	static int turn;
+
+	turn = !turn;
+	snprintf(path[turn], sizeof(path[0]), "%s/%s", server->dir, name);
+	return path[turn];
+}
+
+int nfs_put_file(const char *path, const char *text, mode_t mode)
+{
+	FILE *p = fopen(path, "w");
+	int rc;
+
+	if (!p)
+		return -errno;
+	rc = fputs(text, p) < 0 ? -EIO : 0;
+	if (fclose(p) || chmod(path, mode))
+		rc = -errno;
+	return rc;
 }

@@ -39,4 +39,11 @@ int t_readlink(struct drive *d, uint64_t node, char *buf, size_t room);
 /* One READDIR(PLUS) into buf; bytes or the error. */
 int t_readdir(struct drive *d, bool plus, uint64_t fh, uint64_t off, void *buf, size_t size);
 
+/*
+ * What the server sees: the path of a name in its directory (two results stay valid), and a file made
+ * there; 0 or -errno.
+ */
+const char *nfs_on_host(const struct nfs_server *server, const char *name);
+int nfs_put_file(const char *path, const char *text, mode_t mode);
+
 #endif

@@ -23,12 +23,7 @@ static struct drive d, other; /* two clients */
 
 static const char *on_host(const char *name)
 {
-	static char path[2][512];
-	static int turn;
-
-	turn = !turn;
-	snprintf(path[turn], sizeof(path[0]), "%s/%s", server.dir, name);
-	return path[turn];
+	return nfs_on_host(&server, name);
 }
 
 static struct stat host_stat(const char *name)
@@ -41,12 +36,7 @@ static struct stat host_stat(const char *name)
 
 static void put_file(const char *name, const char *text, mode_t mode)
 {
-	FILE *p = fopen(on_host(name), "w");
-
-	assert_non_null(p);
-	fputs(text, p);
-	fclose(p);
-	assert_int_equal(chmod(on_host(name), mode), 0);
+	assert_int_equal(nfs_put_file(on_host(name), text, mode), 0);
 }
 
 static uint64_t find(const char *name)

@@ -17,9 +17,6 @@
 #include "nfs_fake.h"
 #include "nfs_fixture.h"
 
-enum { GETATTR = 1, SETATTR, LOOKUP, ACCESS, READLINK, READ, WRITE, CREATE, MKDIR, SYMLINK, MKNOD,
-       REMOVE, RMDIR, RENAME, LINK, READDIR, READDIRPLUS, FSSTAT, FSINFO, PATHCONF, COMMIT };
-
 static struct fake f;
 static struct drive d;
 
