@@ -30,6 +30,7 @@ doca_error_t pci_dev_init(struct doca_devemu_pci_dev *pci, struct doca_devemu_pc
 	pci->type = type;
 	pci->rep = rep;
 	pci->fn = fn;
+	pci->transport = transport_find(fn->transport);
 	pci->ids = type->ids;
 	return DOCA_SUCCESS;
 }

@@ -26,6 +26,7 @@
 #include "virtio/gmem.h"
 #include "virtio/vq.h"
 
+struct doca_devemu_pci_dev;
 struct doca_devemu_virtio_dev;
 
 /*
@@ -61,12 +62,25 @@ struct vdev_op {
 struct transport_ops {
 	const char *name; /* as in the board: "vhost-user" */
 	/*
-	 * The device is started for the first time: listen. Sources go to pe. Called once per
-	 * device object; the port stays open over stop/start (reset flows) until close(). 0 or
-	 * -errno, which fails the start; the reason is logged once, naming the socket.
+	 * The device is started for the first time. Sources go to pe. Called once per device
+	 * object; the port stays open over stop/start (reset flows) until close(). 0 or -errno,
+	 * which fails the start; the reason is logged once, naming the socket. -EOPNOTSUPP: the
+	 * transport cannot carry this kind of device (pci_dev_virtio() says which it is).
+	 * The port is in place (lock, socket) but the host is let in only by plug().
 	 */
-	int (*open)(struct doca_devemu_virtio_dev *dev, const struct function *fn,
+	int (*open)(struct doca_devemu_pci_dev *pci, const struct function *fn,
 		    struct doca_pe *pe, void **ret_port);
+	/*
+	 * The function is on the host's bus: a host may come. For a static function, or one that
+	 * is plugged already, right after open(); otherwise when it is hot plugged. When the host
+	 * has taken the function, and when it has left, pci_host_arrived() and pci_host_left().
+	 */
+	int (*plug)(void *port);
+	/*
+	 * Asks the host to let go of the function and lets no other in; pci_host_left() follows
+	 * (before return, if there is no host). force: the host is not asked but cut off.
+	 */
+	void (*unplug)(void *port, bool force);
 	/* Device destroyed: drop the host, remove the socket. No op is outstanding. */
 	void (*close)(void *port);
 	/* The device set NEEDS_RESET because queue q is broken. */
@@ -79,6 +93,13 @@ struct transport_ops {
 const struct transport_ops *transport_find(const char *name);
 
 /* ---- up calls: device's engine thread ---- */
+
+/* The virtio device of which this is the PCI view; NULL: a device of the application's own type. */
+struct doca_devemu_virtio_dev *pci_dev_virtio(struct doca_devemu_pci_dev *pci);
+
+/* The host has taken the function; it has let go of it (disconnected), asked to or not. */
+void pci_host_arrived(struct doca_devemu_pci_dev *pci);
+void pci_host_left(struct doca_devemu_pci_dev *pci);
 
 /* Bits offered to the host: VIRTIO_F_VERSION_1, INDIRECT_DESC, EVENT_IDX, ... */
 uint64_t vdev_features(const struct doca_devemu_virtio_dev *dev);

@@ -105,8 +105,11 @@ struct doca_devemu_pci_dev {
 	struct doca_devemu_pci_type *type;
 	struct doca_dev_rep *rep;
 	struct function *fn;
+	const struct transport_ops *transport; /* NULL: the board names one there is not */
+	struct doca_devemu_virtio_dev *virtio; /* NULL: of the application's own type */
 	/* control */
 	struct pci_ids ids;
+	void *port; /* transport's, NULL until the first start */
 	doca_devemu_pci_dev_event_flr_handler_cb_t flr_cb;
 	union doca_data flr_data;
 	doca_devemu_pci_dev_event_hotplug_state_change_handler_cb_t hotplug_cb;
@@ -181,7 +184,6 @@ struct doca_devemu_virtio_dev {
 	struct doca_devemu_pci_dev pci;
 	/* const */
 	struct mailbox *box;
-	const struct transport_ops *transport;
 	uint64_t counter_base; /* chain numbers start here: beyond any predecessor's */
 	/* control: configuration */
 	uint16_t num_queues; /* 0: follow the device type's own count */
@@ -198,7 +200,6 @@ struct doca_devemu_virtio_dev {
 	doca_error_t (*class_check)(struct doca_devemu_virtio_dev *dev);
 	void (*class_reset)(struct doca_devemu_virtio_dev *dev); /* session state goes */
 	/* control: as the host sees it */
-	void *port; /* transport's, NULL until the first start */
 	uint8_t status;
 	uint64_t driver_features;
 	bool used; /* DRIVER_OK, or a queue started, since the last reset */
@@ -275,6 +276,12 @@ void virtio_type_init(struct doca_devemu_virtio_type *type, struct doca_dev *dev
 doca_error_t pci_dev_init(struct doca_devemu_pci_dev *pci, struct doca_devemu_pci_type *type,
 			  struct doca_dev_rep *rep);
 void pci_dev_fini(struct doca_devemu_pci_dev *pci);
+
+/* ---- pci_hotplug.c: device thread ---- */
+
+/* First start: opens the port, and lets the host in unless the function is powered off. */
+doca_error_t pci_port_open(struct doca_devemu_pci_dev *pci);
+void pci_port_close(struct doca_devemu_pci_dev *pci); /* not open: nothing */
 
 /* ---- virtio_dev.c: device thread ---- */
 

@@ -115,8 +115,8 @@ static void vdev_report_broken(struct doca_devemu_virtio_dev *dev)
 			continue;
 		__atomic_store_n(&dev->queue[i].broken_news, false, __ATOMIC_RELAXED);
 		dev->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
-		if (dev->port)
-			dev->transport->needs_reset(dev->port, (uint16_t)i);
+		if (dev->pci.port)
+			dev->pci.transport->needs_reset(dev->pci.port, (uint16_t)i);
 	}
 }
 
@@ -177,23 +177,6 @@ enum ctx_progress vdev_look(struct doca_devemu_virtio_dev *dev)
 
 /* ---- context ---- */
 
-static doca_error_t vdev_open_port(struct doca_devemu_virtio_dev *dev)
-{
-	int rc;
-
-	if (!dev->transport) {
-		sd_log_err("function %s: there is no transport \"%s\"", dev->pci.fn->vuid,
-			   dev->pci.fn->transport);
-		return DOCA_ERROR_BAD_CONFIG;
-	}
-	rc = dev->transport->open(dev, dev->pci.fn, dev->pci.ctx.pe, &dev->port);
-	if (rc)
-		dev->port = NULL;
-	if (rc == -EADDRINUSE)
-		return DOCA_ERROR_IN_USE;
-	return rc ? DOCA_ERROR_OPERATING_SYSTEM : DOCA_SUCCESS;
-}
-
 /* A host that connected before the device was configured anew reads the configuration again. */
 static void vdev_show_config(struct doca_devemu_virtio_dev *dev, bool is_new)
 {
@@ -202,7 +185,7 @@ static void vdev_show_config(struct doca_devemu_virtio_dev *dev, bool is_new)
 	vdev_config_read(dev, 0, config, sizeof(config));
 	if (!is_new && memcmp(config, dev->config_shown, sizeof(config))) {
 		dev->config_generation++;
-		dev->transport->config_changed(dev->port);
+		dev->pci.transport->config_changed(dev->pci.port);
 	}
 	memcpy(dev->config_shown, config, sizeof(config));
 }
@@ -210,11 +193,11 @@ static void vdev_show_config(struct doca_devemu_virtio_dev *dev, bool is_new)
 static doca_error_t vdev_start(struct doca_ctx *ctx)
 {
 	struct doca_devemu_virtio_dev *dev = vdev_of_ctx(ctx);
-	bool is_new = !dev->port;
+	bool is_new = !dev->pci.port;
 	doca_error_t err = dev->class_check(dev);
 
 	if (err == DOCA_SUCCESS && is_new)
-		err = vdev_open_port(dev);
+		err = pci_port_open(&dev->pci);
 	if (err != DOCA_SUCCESS)
 		return err;
 	vdev_show_config(dev, is_new);
@@ -301,7 +284,7 @@ doca_error_t vdev_init(struct doca_devemu_virtio_dev *dev, struct doca_devemu_vi
 		mailbox_close(dev->box);
 		return err;
 	}
-	dev->transport = transport_find(dev->pci.fn->transport);
+	dev->pci.virtio = dev;
 	return DOCA_SUCCESS;
 }
 
@@ -316,8 +299,7 @@ doca_error_t vdev_fini(struct doca_devemu_virtio_dev *dev)
 	pthread_mutex_unlock(&dev->lock);
 	if (i)
 		return DOCA_ERROR_IN_USE;
-	if (dev->port)
-		dev->transport->close(dev->port);
+	pci_port_close(&dev->pci);
 	vdev_drain_timer_fini(dev);
 	ctx_fini(&dev->pci.ctx);
 	for (i = 0; i < VDEV_MAX_QUEUES; i++)

@@ -21,10 +21,12 @@
 #include "transport/loop/ring.h"
 
 struct loop_port {
+	struct doca_devemu_pci_dev *pci;
 	struct doca_devemu_virtio_dev *dev;
 	struct doca_pe *pe;
 	const struct function *fn;
 	struct loop_driver *drv; /* written under ports_lock */
+	bool is_plugged; /* under ports_lock */
 	LIST_ENTRY(loop_port) link;
 };
 
@@ -33,14 +35,18 @@ static LIST_HEAD(, loop_port) ports = LIST_HEAD_INITIALIZER(ports);
 
 /* ---- device side ---- */
 
-static int loop_port_open(struct doca_devemu_virtio_dev *dev, const struct function *fn,
+static int loop_port_open(struct doca_devemu_pci_dev *pci, const struct function *fn,
 			  struct doca_pe *pe, void **ret_port)
 {
-	struct loop_port *port = calloc(1, sizeof(*port));
+	struct loop_port *port;
 
+	if (!pci_dev_virtio(pci))
+		return -EOPNOTSUPP;
+	port = calloc(1, sizeof(*port));
 	if (!port)
 		return -ENOMEM;
-	port->dev = dev;
+	port->pci = pci;
+	port->dev = pci_dev_virtio(pci);
 	port->pe = pe;
 	port->fn = fn;
 	pthread_mutex_lock(&ports_lock);
@@ -48,6 +54,30 @@ static int loop_port_open(struct doca_devemu_virtio_dev *dev, const struct funct
 	pthread_mutex_unlock(&ports_lock);
 	*ret_port = port;
 	return 0;
+}
+
+static int loop_port_plug(void *arg)
+{
+	struct loop_port *port = arg;
+
+	pthread_mutex_lock(&ports_lock);
+	port->is_plugged = true;
+	pthread_mutex_unlock(&ports_lock);
+	return 0;
+}
+
+/* A driver cannot be cut off: it is this process's own, and leaves by loop_close(). */
+static void loop_port_unplug(void *arg, bool force)
+{
+	struct loop_port *port = arg;
+	bool is_free;
+
+	pthread_mutex_lock(&ports_lock);
+	port->is_plugged = false;
+	is_free = !port->drv;
+	pthread_mutex_unlock(&ports_lock);
+	if (is_free)
+		pci_host_left(port->pci);
 }
 
 static void loop_port_close(void *arg)
@@ -82,6 +112,8 @@ const struct transport_ops loop_transport = {
 	.name = "loop",
 	.open = loop_port_open,
 	.close = loop_port_close,
+	.plug = loop_port_plug,
+	.unplug = loop_port_unplug,
 	.needs_reset = loop_port_needs_reset,
 	.config_changed = loop_port_config_changed,
 };
@@ -155,7 +187,7 @@ static int loop_attach(struct loop_driver *drv, const char *vuid)
 
 	pthread_mutex_lock(&ports_lock);
 	LIST_FOREACH(port, &ports, link) {
-		if (strcmp(port->fn->vuid, vuid))
+		if (!port->is_plugged || strcmp(port->fn->vuid, vuid))
 			continue;
 		rc = port->drv ? -EBUSY : 0;
 		if (!rc) {

@@ -122,30 +122,52 @@ struct vhu_port *vhu_port_new(struct doca_devemu_virtio_dev *dev, struct doca_pe
 	return p;
 }
 
-static int port_open(struct doca_devemu_virtio_dev *dev, const struct function *fn,
+static int port_open(struct doca_devemu_pci_dev *pci, const struct function *fn,
 		     struct doca_pe *pe, void **ret_port)
 {
-	struct vhu_port *p = vhu_port_new(dev, pe, fn->socket_path);
-	int rc;
+	struct vhu_port *p;
 
+	if (!pci_dev_virtio(pci))
+		return -EOPNOTSUPP;
+	p = vhu_port_new(pci_dev_virtio(pci), pe, fn->socket_path);
 	if (!p)
 		return -ENOMEM;
-	rc = vhu_listen(p);
-	if (!rc) {
-		p->listen_src.fd = p->listen_fd;
-		p->listen_src.events = EPOLLIN;
-		p->listen_src.ready = port_ready;
-		rc = pe_source_add(pe, &p->listen_src);
-		if (rc)
-			sd_log_err("socket %s: cannot watch it: %s", p->path, strerror(-rc));
-	}
+	p->pci = pci;
+	*ret_port = p;
+	return 0;
+}
+
+static int port_plug(void *port)
+{
+	struct vhu_port *p = port;
+	int rc = vhu_listen(p);
+
+	if (rc)
+		return rc;
+	p->listen_src.fd = p->listen_fd;
+	p->listen_src.events = EPOLLIN;
+	p->listen_src.ready = port_ready;
+	rc = pe_source_add(p->pe, &p->listen_src);
 	if (rc) {
-		port_close(p);
+		sd_log_err("socket %s: cannot watch it: %s", p->path, strerror(-rc));
+		vhu_unlisten(p);
 		return rc;
 	}
 	sd_log_info("listening on %s", p->path);
-	*ret_port = p;
 	return 0;
+}
+
+/* There is no message to ask a front end with: it is cut off in any case. */
+static void port_unplug(void *port, bool force)
+{
+	struct vhu_port *p = port;
+
+	pe_source_remove(p->pe, &p->listen_src);
+	vhu_unlisten(p);
+	if (p->session.state == VHU_FREE)
+		pci_host_left(p->pci);
+	else
+		vhu_session_drop(&p->session);
 }
 
 static void port_needs_reset(void *port, uint16_t q)
@@ -177,6 +199,8 @@ const struct transport_ops vhost_user_transport = {
 	.name = "vhost-user",
 	.open = port_open,
 	.close = port_close,
+	.plug = port_plug,
+	.unplug = port_unplug,
 	.needs_reset = port_needs_reset,
 	.config_changed = port_config_changed,
 };

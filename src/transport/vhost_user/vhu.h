@@ -96,6 +96,7 @@ struct vhu_session {
 };
 
 struct vhu_port {
+	struct doca_devemu_pci_dev *pci; /* NULL in tests of the session alone */
 	struct doca_devemu_virtio_dev *dev;
 	struct doca_pe *pe;
 	char path[FUNCTION_SOCKET_LEN];
