@@ -41,6 +41,7 @@ enum fd_kind {
 struct fuzz {
 	struct doca_pe pe;
 	struct doca_devemu_virtio_dev dev;
+	struct doca_devemu_pci_dev pci;
 	struct vhu_port *port;
 	int sock, memory, event, inflight;
 	int channel[2]; /* given away as interrupt or request channel */
@@ -228,11 +229,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(&f, 0, sizeof(f));
 	close(probe);
 	fake_vdev_init(&f.dev);
+	f.pci.virtio = &f.dev;
 	f.memory = sealed_memfd(MEMORY_SIZE, 0);
 	f.inflight = sealed_memfd(INFLIGHT_SIZE, F_SEAL_SHRINK);
 	f.event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	check(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, f.channel), "socketpair");
-	f.port = vhu_port_new(&f.dev, &f.pe, "fuzz");
+	f.port = vhu_port_new(&f.pci, &f.pe, "fuzz");
 	check(f.port, "memory");
 	fuzz_connect(&f);
 	if (size) {

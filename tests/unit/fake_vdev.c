@@ -124,6 +124,21 @@ void fake_vdev_complete(struct doca_devemu_virtio_dev *dev)
 		op->done(op);
 }
 
+struct doca_devemu_virtio_dev *pci_dev_virtio(struct doca_devemu_pci_dev *pci)
+{
+	return pci->virtio;
+}
+
+void pci_host_arrived(struct doca_devemu_pci_dev *pci)
+{
+	pci->arrivals++;
+}
+
+void pci_host_left(struct doca_devemu_pci_dev *pci)
+{
+	pci->departures++;
+}
+
 uint64_t vdev_features(const struct doca_devemu_virtio_dev *dev)
 {
 	return dev->features;

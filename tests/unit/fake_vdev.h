@@ -20,6 +20,11 @@ struct doca_pe {
 	int fail_add; /* next pe_source_add() answers this */
 };
 
+struct doca_devemu_pci_dev {
+	struct doca_devemu_virtio_dev *virtio;
+	unsigned int arrivals, departures; /* of the host */
+};
+
 struct fake_queue {
 	bool started;
 	unsigned int starts, stops;

@@ -631,6 +631,70 @@ static void test_one_front_end(void **state)
 	fe_negotiate(e);
 }
 
+/* Who knocks or asks has not taken the function; who leaves is noticed once the device let go. */
+static void test_arrival(void **state)
+{
+	struct fe *e = *state;
+
+	fe_connect(e);
+	fe_ask(e, VUFE_GET_FEATURES);
+	assert_int_equal(e->pci.arrivals, 0);
+	close(e->sock);
+	assert_true(fake_pe_run(&e->pe));
+	assert_int_equal(e->pci.departures, 0);
+	fe_start(e);
+	assert_int_equal(e->pci.arrivals, 1);
+	e->dev.defer = true;
+	close(e->sock);
+	assert_true(fake_pe_run(&e->pe));
+	assert_int_equal(e->pci.departures, 0);
+	fake_vdev_complete(&e->dev);
+	assert_int_equal(e->pci.departures, 1);
+}
+
+/* Without a host, with an idle one, while an op is out, and while the device lets go already. */
+static void test_unplug(void **state)
+{
+	struct fe *e = *state;
+	struct vufe_vring_state st = {1, 0};
+
+	vhost_user_transport.unplug(e->port, false);
+	assert_int_equal(e->pci.departures, 1);
+	assert_int_equal(fe_dial(e->fn.socket_path), -1);
+	assert_int_equal(vhost_user_transport.plug(e->port), 0);
+	fe_start(e);
+	vhost_user_transport.unplug(e->port, false);
+	assert_int_equal(e->pci.departures, 2);
+	assert_true(fe_closed(e));
+	close(e->sock);
+
+	assert_int_equal(vhost_user_transport.plug(e->port), 0);
+	fe_start(e);
+	e->dev.defer = true;
+	fe_post(e, VUFE_GET_VRING_BASE, 0, &st, sizeof(st), NULL, 0);
+	assert_true(fake_pe_run(&e->pe));
+	vhost_user_transport.unplug(e->port, true);
+	assert_true(fe_closed(e));
+	assert_int_equal(e->pci.departures, 2);
+	fake_vdev_complete(&e->dev); /* the message */
+	assert_int_equal(e->pci.departures, 2);
+	fake_vdev_complete(&e->dev); /* the disconnect */
+	assert_int_equal(e->pci.departures, 3);
+	close(e->sock);
+
+	e->dev.defer = false;
+	assert_int_equal(vhost_user_transport.plug(e->port), 0);
+	fe_connect(e);
+	e->dev.defer = true;
+	close(e->sock);
+	assert_true(fake_pe_run(&e->pe));
+	vhost_user_transport.unplug(e->port, false);
+	assert_int_equal(e->pci.departures, 3);
+	fake_vdev_complete(&e->dev);
+	assert_int_equal(e->pci.departures, 4);
+	e->sock = -1;
+}
+
 /* The engine must not spin on a connection it has no descriptor for. */
 static void test_out_of_descriptors(void **state)
 {
@@ -655,9 +719,16 @@ static void test_out_of_descriptors(void **state)
 static int open_at(struct fe *e, const char *path, void **port)
 {
 	struct function fn = {0};
+	int rc;
 
 	snprintf(fn.socket_path, sizeof(fn.socket_path), "%s", path);
-	return vhost_user_transport.open(&e->dev, &fn, &e->pe, port);
+	rc = vhost_user_transport.open(&e->pci, &fn, &e->pe, port);
+	if (rc)
+		return rc;
+	rc = vhost_user_transport.plug(*port);
+	if (rc)
+		vhost_user_transport.close(*port);
+	return rc;
 }
 
 static void test_socket_path(void **state)
@@ -726,7 +797,7 @@ int main(void)
 		T(test_many_regions), T(test_queue_refused),
 		T(test_malformed), T(test_refused_politely), T(test_deaf_front_end),
 		T(test_inflight), T(test_notifications), T(test_one_front_end),
-		T(test_out_of_descriptors),
+		T(test_arrival), T(test_unplug), T(test_out_of_descriptors),
 		T(test_socket_path), T(test_default_dir),
 	};
 

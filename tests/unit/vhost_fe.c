@@ -268,7 +268,9 @@ int fe_setup(void **state)
 	if (e->mem_fd < 0 || ftruncate(e->mem_fd, MEM_SIZE) < 0)
 		return -1;
 	fake_vdev_init(&e->dev);
-	if (vhost_user_transport.open(&e->dev, &e->fn, &e->pe, &e->port))
+	e->pci.virtio = &e->dev;
+	if (vhost_user_transport.open(&e->pci, &e->fn, &e->pe, &e->port) ||
+	    vhost_user_transport.plug(e->port))
 		return -1;
 	*state = e;
 	return 0;

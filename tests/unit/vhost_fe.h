@@ -22,6 +22,7 @@ struct fe { /* one test */
 	struct function fn;
 	struct doca_pe pe;
 	struct doca_devemu_virtio_dev dev;
+	struct doca_devemu_pci_dev pci;
 	void *port;
 	int sock;
 	int mem_fd;

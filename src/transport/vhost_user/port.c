@@ -105,14 +105,15 @@ static void port_close(void *port)
 	free(p);
 }
 
-struct vhu_port *vhu_port_new(struct doca_devemu_virtio_dev *dev, struct doca_pe *pe,
+struct vhu_port *vhu_port_new(struct doca_devemu_pci_dev *pci, struct doca_pe *pe,
 			      const char *path)
 {
 	struct vhu_port *p = calloc(1, sizeof(*p));
 
 	if (!p)
 		return NULL;
-	p->dev = dev;
+	p->pci = pci;
+	p->dev = pci_dev_virtio(pci);
 	p->pe = pe;
 	p->lock_fd = -1;
 	p->listen_fd = -1;
@@ -129,10 +130,9 @@ static int port_open(struct doca_devemu_pci_dev *pci, const struct function *fn,
 
 	if (!pci_dev_virtio(pci))
 		return -EOPNOTSUPP;
-	p = vhu_port_new(pci_dev_virtio(pci), pe, fn->socket_path);
+	p = vhu_port_new(pci, pe, fn->socket_path);
 	if (!p)
 		return -ENOMEM;
-	p->pci = pci;
 	*ret_port = p;
 	return 0;
 }
@@ -153,6 +153,7 @@ static int port_plug(void *port)
 		vhu_unlisten(p);
 		return rc;
 	}
+	p->unplugged = false;
 	sd_log_info("listening on %s", p->path);
 	return 0;
 }
@@ -164,9 +165,12 @@ static void port_unplug(void *port, bool force)
 
 	pe_source_remove(p->pe, &p->listen_src);
 	vhu_unlisten(p);
-	if (p->session.state == VHU_FREE)
+	if (p->session.state == VHU_FREE) {
 		pci_host_left(p->pci);
-	else
+		return;
+	}
+	p->unplugged = true;
+	if (p->session.state != VHU_CLOSING)
 		vhu_session_drop(&p->session);
 }
 

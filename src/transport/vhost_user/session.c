@@ -16,6 +16,9 @@
  * failed and cannot be reported costs the connection, because the front end would go on in the
  * belief that it worked. So does everything that breaks the wire format (-EPROTO). The listener
  * then takes the next one.
+ *
+ * The host has taken the function with the first message that sets something (SET_OWNER as a rule):
+ * who only knocks, or asks, is not a host yet. It has left when the device let go.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -224,6 +227,8 @@ static void session_finish(struct vhu_session *s, int err)
 	bool asked = (req && req->answer) || (s->msg.hdr.flags & VHU_NEED_REPLY);
 	int rc = 0;
 
+	if (s->state != VHU_WORKING) /* dropped meanwhile */
+		return;
 	s->state = VHU_READING;
 	if (err == -EPROTO)
 		rc = err;
@@ -242,6 +247,20 @@ static void session_finish(struct vhu_session *s, int err)
 }
 
 /* ---- the beginning of a message ---- */
+
+static int session_handle(struct vhu_session *s, const struct vhu_request *req)
+{
+	int rc;
+
+	if (!s->arrived) {
+		s->arrived = true;
+		pci_host_arrived(vhu_port_of(s)->pci);
+	}
+	s->op_inside = true;
+	rc = req->handle(s, &s->msg);
+	s->op_inside = false;
+	return rc;
+}
 
 static void session_message(struct vhu_session *s)
 {
@@ -263,8 +282,8 @@ static void session_message(struct vhu_session *s)
 		   s->msg.hdr.flags, size, s->msg.nr_fds);
 	vhu_msg_limit_fds(&s->msg, req ? req->max_fds : 0);
 	if (!rc && req->handle)
-		rc = req->handle(s, &s->msg);
-	if (rc)
+		rc = session_handle(s, req);
+	if (rc && s->state == VHU_WORKING)
 		session_finish(s, rc);
 	else
 		session_advance(s);
@@ -288,6 +307,17 @@ static void session_release(struct vhu_session *s)
 	s->state = VHU_FREE;
 }
 
+static void session_tell_left(struct vhu_session *s)
+{
+	struct vhu_port *p = vhu_port_of(s);
+	bool owed = s->arrived || p->unplugged;
+
+	s->arrived = false;
+	p->unplugged = false;
+	if (owed)
+		pci_host_left(p->pci);
+}
+
 /* Runs until an op is out or there is nothing to do but wait for the socket. */
 static void session_advance(struct vhu_session *s)
 {
@@ -305,6 +335,7 @@ static void session_advance(struct vhu_session *s)
 		} else if (s->state == VHU_CLOSING) {
 			session_release(s);
 			vhu_port_resume(vhu_port_of(s));
+			session_tell_left(s);
 			break;
 		} else {
 			break;

@@ -90,13 +90,14 @@ struct vhu_session {
 
 	struct vdev_op op;
 	bool op_busy;
-	bool op_inside; /* session_advance() is on the stack */
+	bool op_inside; /* session_advance(), or a handler, is on the stack */
 	void (*op_finish)(struct vhu_session *s);
 	bool disconnect_told;
+	bool arrived; /* pci_host_arrived() was called, pci_host_left() not yet */
 };
 
 struct vhu_port {
-	struct doca_devemu_pci_dev *pci; /* NULL in tests of the session alone */
+	struct doca_devemu_pci_dev *pci;
 	struct doca_devemu_virtio_dev *dev;
 	struct doca_pe *pe;
 	char path[FUNCTION_SOCKET_LEN];
@@ -106,6 +107,7 @@ struct vhu_port {
 	dev_t sock_dev; /* identity of the socket file, to remove only our own */
 	ino_t sock_ino;
 	struct pe_source listen_src;
+	bool unplugged; /* pci_host_left() is owed, even if no host was there */
 	struct vhu_session session;
 };
 
@@ -122,7 +124,7 @@ int vhu_fail(struct vhu_session *s, int err, const char *fmt, ...)
 void vhu_session_init(struct vhu_session *s);
 /* Takes fd over in every case. Legal in FREE only. */
 int vhu_session_start(struct vhu_session *s, int fd);
-/* Closes the socket; the device is told, and FREE is reached when it let go. Legal in READING. */
+/* Closes the socket; the device is told, and FREE is reached when it let go. Any state but FREE. */
 void vhu_session_drop(struct vhu_session *s);
 /* Drops the connection of a front end that took back memory it had shared. Any state. */
 void vhu_session_check_memory(struct vhu_session *s);
@@ -136,7 +138,7 @@ void vhu_settle_all(struct vhu_session *s);
 
 /* ---- port.c ---- */
 /* A port that does not listen yet; NULL: no memory. */
-struct vhu_port *vhu_port_new(struct doca_devemu_virtio_dev *dev, struct doca_pe *pe,
+struct vhu_port *vhu_port_new(struct doca_devemu_pci_dev *pci, struct doca_pe *pe,
 			      const char *path);
 /* Listener off while a connection waits in the backlog for the session to end; on again. */
 void vhu_port_pause(struct vhu_port *p);
