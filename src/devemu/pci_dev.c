@@ -155,65 +155,6 @@ uint64_t doca_devemu_pci_dev_event_bar_stateful_region_driver_write_get_bar_regi
 	return 0;
 }
 
-/* ---- hot plug ---- */
-
-doca_error_t doca_devemu_pci_cap_get_max_hotplug_devices(const struct doca_devinfo *devinfo,
-							 uint32_t *max_hotplug_devices)
-{
-	if (!devinfo || !max_hotplug_devices)
-		return DOCA_ERROR_INVALID_VALUE;
-	*max_hotplug_devices = 0;
-	return DOCA_SUCCESS;
-}
-
-doca_error_t doca_devemu_pci_dev_get_hotplug_state(struct doca_devemu_pci_dev *pci_dev,
-						   enum doca_devemu_pci_hotplug_state *state)
-{
-	if (!pci_dev || !state)
-		return DOCA_ERROR_INVALID_VALUE;
-	if (ctx_is_idle(&pci_dev->ctx))
-		return DOCA_ERROR_BAD_STATE;
-	*state = DOCA_DEVEMU_PCI_HP_STATE_POWER_ON;
-	return DOCA_SUCCESS;
-}
-
-doca_error_t doca_devemu_pci_rep_get_hotplug_state(struct doca_dev_rep *rep_dev,
-						   enum doca_devemu_pci_hotplug_state *state)
-{
-	return rep_dev && state ? DOCA_ERROR_NOT_PERMITTED : DOCA_ERROR_INVALID_VALUE;
-}
-
-static doca_error_t pci_dev_plug(const struct doca_devemu_pci_dev *pci)
-{
-	if (!pci)
-		return DOCA_ERROR_INVALID_VALUE;
-	return pci->ctx.state == DOCA_CTX_STATE_RUNNING ? DOCA_ERROR_NOT_SUPPORTED :
-							   DOCA_ERROR_BAD_STATE;
-}
-
-doca_error_t doca_devemu_pci_dev_hotplug(struct doca_devemu_pci_dev *pci_dev)
-{
-	return pci_dev_plug(pci_dev);
-}
-
-doca_error_t doca_devemu_pci_dev_hotunplug(struct doca_devemu_pci_dev *pci_dev)
-{
-	return pci_dev_plug(pci_dev);
-}
-
-/* Accepted while the device runs too: programs register it late and give up on an error. */
-doca_error_t doca_devemu_pci_dev_event_hotplug_state_change_register(
-	struct doca_devemu_pci_dev *pci_dev,
-	doca_devemu_pci_dev_event_hotplug_state_change_handler_cb_t handler,
-	union doca_data user_data)
-{
-	if (!pci_dev || !handler)
-		return DOCA_ERROR_INVALID_VALUE;
-	pci_dev->hotplug_cb = handler;
-	pci_dev->hotplug_data = user_data;
-	return DOCA_SUCCESS;
-}
-
 /* ---- function level reset ---- */
 
 doca_error_t doca_devemu_pci_dev_is_flr(const struct doca_devemu_pci_dev *pci_dev, uint8_t *flr)

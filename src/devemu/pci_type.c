@@ -171,16 +171,6 @@ doca_error_t doca_devemu_pci_type_rep_list_create(struct doca_devemu_pci_type *t
 	return doca_devemu_pci_type_create_rep_list(type, dev_list_rep, nb_devs_rep);
 }
 
-doca_error_t doca_devemu_pci_cap_type_is_hotplug_supported(const struct doca_devinfo *devinfo,
-							   const struct doca_devemu_pci_type *type,
-							   uint8_t *supported)
-{
-	if (!devinfo || !type || !supported)
-		return DOCA_ERROR_INVALID_VALUE;
-	*supported = 0;
-	return DOCA_SUCCESS;
-}
-
 doca_error_t doca_devemu_pci_cap_type_is_mgmt_supported(const struct doca_devinfo *devinfo,
 							const struct doca_devemu_pci_type *type,
 							uint8_t *supported)
@@ -200,30 +190,6 @@ doca_error_t doca_devemu_pci_cap_type_is_bar_mem_type_supported(
 		return DOCA_ERROR_INVALID_VALUE;
 	*supported = memory_type != DOCA_DEVEMU_PCI_BAR_MEM_TYPE_1_MB;
 	return DOCA_SUCCESS;
-}
-
-doca_error_t doca_devemu_pci_type_create_rep(const struct doca_devemu_pci_type *type,
-					     struct doca_dev_rep **dev_rep)
-{
-	if (!type || !dev_rep)
-		return DOCA_ERROR_INVALID_VALUE;
-	return type->started ? DOCA_ERROR_NOT_SUPPORTED : DOCA_ERROR_BAD_STATE;
-}
-
-doca_error_t doca_devemu_pci_type_destroy_rep(struct doca_dev_rep *rep_dev)
-{
-	return rep_dev ? DOCA_ERROR_NOT_PERMITTED : DOCA_ERROR_INVALID_VALUE;
-}
-
-doca_error_t doca_devemu_pci_dev_create_rep(const struct doca_devemu_pci_type *type,
-					    struct doca_dev_rep **dev_rep)
-{
-	return doca_devemu_pci_type_create_rep(type, dev_rep);
-}
-
-doca_error_t doca_devemu_pci_dev_destroy_rep(struct doca_dev_rep *rep_dev)
-{
-	return doca_devemu_pci_type_destroy_rep(rep_dev);
 }
 
 /* ---- identity ---- */
