@@ -38,6 +38,11 @@ SD_LOG_REGISTER(VHOST_USER);
 
 static void session_advance(struct vhu_session *s);
 
+static const char *session_path(struct vhu_session *s)
+{
+	return vhu_port_of(s)->listener.path;
+}
+
 int vhu_fail(struct vhu_session *s, int err, const char *fmt, ...)
 {
 	va_list ap;
@@ -92,7 +97,7 @@ static void session_resume(struct vhu_session *s)
 	session_advance(s);
 	if (session_watch(s)) {
 		sd_log_ratelimited_warn("%s: cannot watch the connection, closing it",
-					vhu_port_of(s)->path);
+					session_path(s));
 		vhu_session_drop(s);
 	}
 }
@@ -185,7 +190,8 @@ static int session_step(struct vhu_session *s)
 		if (rc > 0 || (rc < 0 && s->settle_strict))
 			return rc;
 		if (rc < 0)
-			sd_log_ratelimited_warn("%s: %s", vhu_port_of(s)->path, s->why);
+			sd_log_ratelimited_warn("%s: %s", session_path(s),
+						s->why);
 	}
 	return 0;
 }
@@ -237,8 +243,9 @@ static void session_finish(struct vhu_session *s, int err)
 	else if (err && !(req && req->soft))
 		rc = err;
 	if (rc || err)
-		sd_log_ratelimited_warn("%s: request %u (%s): %s%s", vhu_port_of(s)->path,
-					s->msg.hdr.request, req ? req->name : "unknown",
+		sd_log_ratelimited_warn("%s: request %u (%s): %s%s",
+					session_path(s), s->msg.hdr.request,
+					req ? req->name : "unknown",
 					s->why[0] ? s->why : strerror(-(rc ? rc : err)),
 					rc ? "; closing the connection" : "");
 	vhu_msg_reset(&s->msg);
@@ -278,7 +285,7 @@ static void session_message(struct vhu_session *s)
 		rc = vhu_fail(s, -EPROTO, "%u bytes of payload, expected %u to %u", size, req->min,
 			      req->max ? req->max : req->min);
 	sd_log_dbg("%s: request %u (%s), flags 0x%x, %u bytes, %u descriptors",
-		   vhu_port_of(s)->path, s->msg.hdr.request, req ? req->name : "unknown",
+		   session_path(s), s->msg.hdr.request, req ? req->name : "unknown",
 		   s->msg.hdr.flags, size, s->msg.nr_fds);
 	vhu_msg_limit_fds(&s->msg, req ? req->max_fds : 0);
 	if (!rc && req->handle)
@@ -334,7 +341,7 @@ static void session_advance(struct vhu_session *s)
 			vdev_disconnected(vhu_port_of(s)->dev, vhu_op_begin(s, NULL));
 		} else if (s->state == VHU_CLOSING) {
 			session_release(s);
-			vhu_port_resume(vhu_port_of(s));
+			listener_resume(&vhu_port_of(s)->listener);
 			session_tell_left(s);
 			break;
 		} else {
@@ -371,7 +378,7 @@ void vhu_session_check_memory(struct vhu_session *s)
 		return;
 	sd_log_ratelimited_warn("%s: the front end truncated the guest's memory; closing the "
 				"connection",
-				vhu_port_of(s)->path);
+				session_path(s));
 	vhu_session_drop(s);
 }
 
@@ -390,11 +397,11 @@ static enum ctx_progress session_read(struct vhu_session *s)
 	if (s->state != VHU_READING || rc >= 0)
 		return done;
 	if (rc == -ENODATA)
-		sd_log_dbg("%s: front end disconnected", vhu_port_of(s)->path);
+		sd_log_dbg("%s: front end disconnected", session_path(s));
 	else
 		sd_log_ratelimited_warn("%s: request %u, flags 0x%x, size %u: %s; closing the "
 					"connection",
-					vhu_port_of(s)->path, s->msg.hdr.request, s->msg.hdr.flags,
+					session_path(s), s->msg.hdr.request, s->msg.hdr.flags,
 					s->msg.hdr.size, strerror(-rc));
 	vhu_session_drop(s);
 	return CTX_HOUSEKEEPING;
@@ -409,7 +416,7 @@ static enum ctx_progress session_ready(struct pe_source *src, uint32_t revents)
 	if (s->state == VHU_WRITING) {
 		rc = session_reply(s);
 		if (rc) {
-			sd_log_dbg("%s: reply: %s", vhu_port_of(s)->path, strerror(-rc));
+			sd_log_dbg("%s: reply: %s", session_path(s), strerror(-rc));
 			vhu_session_drop(s);
 		}
 	} else {
@@ -444,7 +451,7 @@ int vhu_session_start(struct vhu_session *s, int fd)
 		s->state = VHU_FREE;
 		return rc;
 	}
-	sd_log_dbg("%s: front end connected", vhu_port_of(s)->path);
+	sd_log_dbg("%s: front end connected", session_path(s));
 	return 0;
 }
 

@@ -9,12 +9,11 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "base/util.h"
-#include "core/dev.h"
 #include "core/pe.h"
 #include "devemu/transport.h"
+#include "transport/listen.h"
 #include "transport/vhost_user/msg.h"
 #include "virtio/gmem.h"
 
@@ -100,13 +99,7 @@ struct vhu_port {
 	struct doca_devemu_pci_dev *pci;
 	struct doca_devemu_virtio_dev *dev;
 	struct doca_pe *pe;
-	char path[FUNCTION_SOCKET_LEN];
-	int lock_fd;
-	int listen_fd;
-	int spare_fd; /* given up to turn a front end away when descriptors run out */
-	dev_t sock_dev; /* identity of the socket file, to remove only our own */
-	ino_t sock_ino;
-	struct pe_source listen_src;
+	struct listener listener;
 	bool unplugged; /* pci_host_left() is owed, even if no host was there */
 	struct vhu_session session;
 };
@@ -140,14 +133,6 @@ void vhu_settle_all(struct vhu_session *s);
 /* A port that does not listen yet; NULL: no memory. */
 struct vhu_port *vhu_port_new(struct doca_devemu_pci_dev *pci, struct doca_pe *pe,
 			      const char *path);
-/* Listener off while a connection waits in the backlog for the session to end; on again. */
-void vhu_port_pause(struct vhu_port *p);
-void vhu_port_resume(struct vhu_port *p);
-
-/* ---- listen.c ---- */
-/* Opens path for listening: sets lock_fd, listen_fd, identity; logs the reason of a failure. */
-int vhu_listen(struct vhu_port *p);
-void vhu_unlisten(struct vhu_port *p);
 
 /* ---- request.c ---- */
 struct vhu_request {
