@@ -81,6 +81,10 @@ int pci_func_write(struct pci_func *func, unsigned int index, uint64_t offset, c
 int pci_func_doorbell(struct pci_func *func, unsigned int index, uint64_t offset, int *ret_fd,
 		      uint32_t *ret_size);
 
+/* Where the n-th doorbell of a region is, counted from 0 by offset. -ENOENT: there are fewer. */
+int pci_func_nth_doorbell(const struct pci_func *func, unsigned int index, unsigned int n,
+			  uint64_t *ret_offset);
+
 /* How many interrupts there are of an index: vectors of MSI-X, 1 or 0 of the others. */
 unsigned int pci_func_nr_irqs(const struct pci_func *func, unsigned int index);
 /* fd: eventfd, consumed in every case; -1: none any more. -EINVAL: no such interrupt. */
