@@ -2,9 +2,8 @@
 /*
  * Discovery: lists of emulation managers and of their functions, opening and closing.
  *
- * Theory of Operation: the objects that matter (struct doca_devinfo, struct function) belong to the
- * board and live as long as the process, so a list is an array of pointers to them and nothing
- * needs to be copied or counted for it. A manager has at most one doca_dev, counted; every opening
+ * Theory of Operation: managers and static functions belong to the board and live as long as the
+ * process; hot-plug functions are counted. A list is an array of pointers to them. A manager has at most one doca_dev, counted; every opening
  * of a representor makes an object of its own, so that the holders of one function do not depend on
  * each other.
  */
@@ -13,7 +12,10 @@
 
 #include "core/board.h"
 #include "core/dev.h"
+#include "core/plug.h"
 #include "softdpu_ext.h"
+
+#define VHCA_FIRST_HOTPLUG 200 /* + port; static functions have 1 to 128 */
 
 /* Lists */
 
@@ -47,22 +49,39 @@ doca_error_t doca_devinfo_destroy_list(struct doca_devinfo **dev_list)
 	return DOCA_SUCCESS;
 }
 
-doca_error_t dev_rep_list_create(struct doca_devinfo *info, struct doca_devinfo_rep ***ret_list,
-				 uint32_t *ret_cnt)
+/* Under the board lock. Takes the function into the list if it is of this type. */
+static uint32_t rep_list_add(struct doca_devinfo_rep *reps, uint32_t cnt, struct function *fn,
+			     const char *type)
 {
-	unsigned int i, cnt = info->nr_functions;
+	if (!fn || (type && strcmp(fn->type, type)))
+		return cnt;
+	function_get(fn);
+	reps[cnt].fn = fn;
+	return cnt + 1;
+}
+
+doca_error_t dev_rep_list_create(struct doca_devinfo *info, const char *type,
+				 struct doca_devinfo_rep ***ret_list, uint32_t *ret_cnt)
+{
+	unsigned int i, room = info->nr_functions + info->num_hotplug_ports;
 	struct doca_devinfo_rep **list;
 	struct doca_devinfo_rep *reps;
+	uint32_t cnt = 0;
 
 	/* Pointers with their terminator first, what they point to behind them. */
-	list = calloc(cnt + 1, sizeof(*list) + sizeof(*reps));
+	list = calloc(room + 1, sizeof(*list) + sizeof(*reps));
 	if (!list)
 		return DOCA_ERROR_NO_MEMORY;
-	reps = (struct doca_devinfo_rep *)(list + cnt + 1);
-	for (i = 0; i < cnt; i++) {
-		reps[i].fn = &info->functions[i];
+	plug_refresh(info);
+	reps = (struct doca_devinfo_rep *)(list + room + 1);
+	board_lock();
+	for (i = 0; i < info->nr_functions; i++)
+		cnt = rep_list_add(reps, cnt, &info->functions[i], type);
+	for (i = 0; i < info->num_hotplug_ports; i++)
+		cnt = rep_list_add(reps, cnt, info->port[i], type);
+	board_unlock();
+	for (i = 0; i < cnt; i++)
 		list[i] = &reps[i];
-	}
 	*ret_list = list;
 	*ret_cnt = cnt;
 	return DOCA_SUCCESS;
@@ -76,13 +95,19 @@ doca_error_t doca_devinfo_rep_create_list(struct doca_dev *dev, int filter,
 		return DOCA_ERROR_INVALID_VALUE;
 	if (filter & ~DOCA_DEVINFO_REP_FILTER_EMULATED)
 		return DOCA_ERROR_NOT_SUPPORTED;
-	return dev_rep_list_create(dev->info, dev_list_rep, nb_devs_rep);
+	return dev_rep_list_create(dev->info, NULL, dev_list_rep, nb_devs_rep);
 }
 
 doca_error_t doca_devinfo_rep_destroy_list(struct doca_devinfo_rep **dev_list_rep)
 {
+	uint32_t i;
+
 	if (!dev_list_rep)
 		return DOCA_ERROR_INVALID_VALUE;
+	board_lock();
+	for (i = 0; dev_list_rep[i]; i++)
+		function_put(dev_list_rep[i]->fn);
+	board_unlock();
 	free(dev_list_rep);
 	return DOCA_SUCCESS;
 }
@@ -158,6 +183,7 @@ doca_error_t doca_dev_rep_open(struct doca_devinfo_rep *devinfo, struct doca_dev
 	if (rep->dev) {
 		rep->dev->users++;
 		devinfo->fn->rep_opens++;
+		function_get(devinfo->fn);
 	}
 	board_unlock();
 	if (!rep->dev) { /* a list outlived its manager */
@@ -179,6 +205,7 @@ doca_error_t doca_dev_rep_close(struct doca_dev_rep *dev)
 	if (!in_use) {
 		dev->dev->users--;
 		dev->info.fn->rep_opens--;
+		function_put(dev->info.fn);
 	}
 	board_unlock();
 	if (in_use)
@@ -272,6 +299,15 @@ static doca_error_t is_equal_pci_addr(const char *own, const char *other, uint8_
 	return DOCA_SUCCESS;
 }
 
+/* Zeros while the host has not taken the function. */
+static const char *rep_pci_addr(const struct doca_devinfo_rep *info)
+{
+	enum function_state state = plug_state(info->fn);
+
+	return state == FUNCTION_OFF || state == FUNCTION_PLUGGING ? "0000:00:00.0" :
+								     info->fn->pci_addr;
+}
+
 doca_error_t doca_devinfo_is_equal_pci_addr(const struct doca_devinfo *devinfo,
 					    const char *pci_addr_str, uint8_t *is_equal)
 {
@@ -282,7 +318,7 @@ doca_error_t doca_devinfo_is_equal_pci_addr(const struct doca_devinfo *devinfo,
 doca_error_t doca_devinfo_rep_is_equal_pci_addr(const struct doca_devinfo_rep *devinfo_rep,
 						const char *pci_addr_str, uint8_t *is_equal)
 {
-	return devinfo_rep ? is_equal_pci_addr(devinfo_rep->fn->pci_addr, pci_addr_str, is_equal) :
+	return devinfo_rep ? is_equal_pci_addr(rep_pci_addr(devinfo_rep), pci_addr_str, is_equal) :
 			     DOCA_ERROR_INVALID_VALUE;
 }
 
@@ -426,7 +462,7 @@ doca_error_t doca_devinfo_rep_get_vuid(const struct doca_devinfo_rep *devinfo_re
 doca_error_t doca_devinfo_rep_get_pci_addr_str(const struct doca_devinfo_rep *devinfo_rep,
 					       char *pci_addr_str)
 {
-	return give_text(devinfo_rep, devinfo_rep ? devinfo_rep->fn->pci_addr : "", pci_addr_str,
+	return give_text(devinfo_rep, devinfo_rep ? rep_pci_addr(devinfo_rep) : "", pci_addr_str,
 			 DOCA_DEVINFO_REP_PCI_ADDR_SIZE, 0);
 }
 
@@ -454,10 +490,14 @@ doca_error_t doca_devinfo_rep_get_iface_name(const struct doca_devinfo_rep *devi
 doca_error_t doca_devinfo_rep_get_vhca_id(const struct doca_devinfo_rep *devinfo_rep,
 					  uint16_t *vhca_id)
 {
+	const struct function *fn;
+
 	if (!devinfo_rep || !vhca_id)
 		return DOCA_ERROR_INVALID_VALUE;
+	fn = devinfo_rep->fn;
 	/* The manager has number 0 of its block, see doca_devinfo_get_vhca_id(). */
-	*vhca_id = (uint16_t)(devinfo_rep->fn->manager->index << 8 | (devinfo_rep->fn->index + 1));
+	*vhca_id = (uint16_t)(fn->manager->index << 8 |
+			      (fn->index + (fn->is_hotplug ? VHCA_FIRST_HOTPLUG : 1)));
 	return DOCA_SUCCESS;
 }
 

@@ -1,23 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The PCI layer of an emulated device. Functions are the static ones of the board: always plugged,
- * their PCI identity fixed because the host has enumerated them. There is no hot plug, and no
- * function of a type made by the application, so a PCI device exists only as the view of a
- * virtio-fs device.
+ * The PCI layer of an emulated device. A static function of the board is always plugged, and its PCI
+ * identity fixed because the host has enumerated it; that of a hot-plug function is open until it is
+ * plugged. No function of a type made by the application can be managed yet, so a PCI device exists
+ * only as the view of a virtio-fs device.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/board.h"
+#include "core/plug.h"
 #include "devemu/vdev.h"
 
-doca_error_t pci_dev_init(struct doca_devemu_pci_dev *pci, struct doca_devemu_pci_type *type,
-			  struct doca_dev_rep *rep)
+static doca_error_t pci_dev_take(struct doca_devemu_pci_dev *pci, struct function *fn)
 {
-	struct function *fn = dev_rep_function(rep);
 	doca_error_t err = DOCA_SUCCESS;
 
-	if (!type->started || type->dev->info != fn->manager)
-		return DOCA_ERROR_INVALID_VALUE;
 	board_lock();
 	if (fn->devemu_dev)
 		err = DOCA_ERROR_IN_USE;
@@ -26,21 +24,59 @@ doca_error_t pci_dev_init(struct doca_devemu_pci_dev *pci, struct doca_devemu_pc
 	board_unlock();
 	if (err != DOCA_SUCCESS)
 		return err;
+	err = plug_own(fn);
+	if (err != DOCA_SUCCESS) {
+		board_lock();
+		fn->devemu_dev = NULL;
+		board_unlock();
+	}
+	return err;
+}
+
+/* Static functions are as the board says; the others as their type. */
+static void pci_dev_set_ids(struct doca_devemu_pci_dev *pci)
+{
+	const struct doca_devinfo *info = pci->fn->manager;
+
+	pci->ids = pci->type->ids;
+	if (pci->fn->is_hotplug)
+		return;
+	pci->ids.subsystem_vendor_id = info->subsystem_vendor_id;
+	pci->ids.subsystem_id = info->subsystem_id;
+	pci->ids.num_msix = info->num_msix;
+}
+
+doca_error_t pci_dev_init(struct doca_devemu_pci_dev *pci, struct doca_devemu_pci_type *type,
+			  struct doca_dev_rep *rep)
+{
+	struct function *fn = dev_rep_function(rep);
+	char key[FUNCTION_TYPE_LEN];
+	doca_error_t err;
+
+	pci_type_key(type, key);
+	if (!type->started || type->dev->info != fn->manager || strcmp(fn->type, key))
+		return DOCA_ERROR_INVALID_VALUE;
+	err = pci_dev_take(pci, fn);
+	if (err != DOCA_SUCCESS)
+		return err;
 	dev_rep_get(rep);
 	pci->type = type;
 	pci->rep = rep;
 	pci->fn = fn;
 	pci->transport = transport_find(fn->transport);
-	pci->ids = type->ids;
+	pci->unplug_timer.fd = -1;
+	pci->unplug_ns = PCI_UNPLUG_NS;
+	pci_dev_set_ids(pci);
 	return DOCA_SUCCESS;
 }
 
 void pci_dev_fini(struct doca_devemu_pci_dev *pci)
 {
-	dev_rep_put(pci->rep);
+	plug_disown(pci->fn);
 	board_lock();
 	pci->fn->devemu_dev = NULL;
 	board_unlock();
+	dev_rep_put(pci->rep);
 }
 
 doca_error_t doca_devemu_pci_dev_create(struct doca_devemu_pci_type *pci_type,
@@ -72,10 +108,10 @@ static doca_error_t pci_dev_may_set(const struct doca_devemu_pci_dev *pci)
 		return DOCA_ERROR_INVALID_VALUE;
 	if (!ctx_is_idle(&pci->ctx))
 		return DOCA_ERROR_BAD_STATE;
-	return DOCA_ERROR_NOT_PERMITTED; /* the host has enumerated it */
+	return pci_dev_is_visible(pci) ? DOCA_ERROR_NOT_PERMITTED : DOCA_SUCCESS;
 }
 
-#define PCI_DEV_ID(name, type, field) \
+#define PCI_DEV_ID(name, type, field, valid) \
 	doca_error_t doca_devemu_pci_dev_get_##name(const struct doca_devemu_pci_dev *pci, \
 						    type *value) \
 	{ \
@@ -86,16 +122,23 @@ static doca_error_t pci_dev_may_set(const struct doca_devemu_pci_dev *pci)
 	} \
 	doca_error_t doca_devemu_pci_dev_set_##name(struct doca_devemu_pci_dev *pci, type value) \
 	{ \
-		return pci_dev_may_set(pci); \
+		doca_error_t err = pci_dev_may_set(pci); \
+\
+		if (err != DOCA_SUCCESS) \
+			return err; \
+		if (!(valid)) \
+			return DOCA_ERROR_INVALID_VALUE; \
+		pci->ids.field = value; \
+		return DOCA_SUCCESS; \
 	}
 
-PCI_DEV_ID(device_id, uint16_t, device_id)
-PCI_DEV_ID(vendor_id, uint16_t, vendor_id)
-PCI_DEV_ID(subsystem_id, uint16_t, subsystem_id)
-PCI_DEV_ID(subsystem_vendor_id, uint16_t, subsystem_vendor_id)
-PCI_DEV_ID(revision_id, uint8_t, revision_id)
-PCI_DEV_ID(class_code, uint32_t, class_code)
-PCI_DEV_ID(num_msix, uint16_t, num_msix)
+PCI_DEV_ID(device_id, uint16_t, device_id, true)
+PCI_DEV_ID(vendor_id, uint16_t, vendor_id, true)
+PCI_DEV_ID(subsystem_id, uint16_t, subsystem_id, true)
+PCI_DEV_ID(subsystem_vendor_id, uint16_t, subsystem_vendor_id, true)
+PCI_DEV_ID(revision_id, uint8_t, revision_id, true)
+PCI_DEV_ID(class_code, uint32_t, class_code, value <= 0xffffff)
+PCI_DEV_ID(num_msix, uint16_t, num_msix, value <= PCI_NUM_MSIX_MAX)
 
 /* ---- stateful regions: a virtio-fs function has none ---- */
 

@@ -18,7 +18,6 @@ SD_LOG_REGISTER(PCI_TYPE);
 #define STATEFUL_ALIGN 64
 #define DB_LOG_STRIDE_MIN 2
 #define DB_LOG_STRIDE_MAX 12
-#define NUM_MSIX_MAX 2048
 
 /* ---- life ---- */
 
@@ -149,19 +148,18 @@ doca_error_t doca_devemu_pci_type_set_dev(struct doca_devemu_pci_type *type, str
 	return DOCA_SUCCESS;
 }
 
-/* All functions of a manager are virtio-fs: a type of the application has none. */
 doca_error_t doca_devemu_pci_type_create_rep_list(struct doca_devemu_pci_type *type,
 						  struct doca_devinfo_rep ***dev_list_rep,
 						  uint32_t *nb_devs_rep)
 {
-	static struct doca_devinfo none;
+	char key[FUNCTION_TYPE_LEN];
 
 	if (!type || !dev_list_rep || !nb_devs_rep)
 		return DOCA_ERROR_INVALID_VALUE;
 	if (!type->started)
 		return DOCA_ERROR_BAD_STATE;
-	return dev_rep_list_create(type->is_default ? type->dev->info : &none, dev_list_rep,
-				   nb_devs_rep);
+	pci_type_key(type, key);
+	return dev_rep_list_create(type->dev->info, key, dev_list_rep, nb_devs_rep);
 }
 
 doca_error_t doca_devemu_pci_type_rep_list_create(struct doca_devemu_pci_type *type,
@@ -229,7 +227,7 @@ PCI_TYPE_ID(subsystem_id, uint16_t, subsystem_id, true)
 PCI_TYPE_ID(subsystem_vendor_id, uint16_t, subsystem_vendor_id, true)
 PCI_TYPE_ID(revision_id, uint8_t, revision_id, true)
 PCI_TYPE_ID(class_code, uint32_t, class_code, value <= 0xffffff)
-PCI_TYPE_ID(num_msix, uint16_t, num_msix, value <= NUM_MSIX_MAX)
+PCI_TYPE_ID(num_msix, uint16_t, num_msix, value <= PCI_NUM_MSIX_MAX)
 
 /* ---- layout ---- */
 

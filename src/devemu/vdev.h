@@ -40,6 +40,7 @@
 
 #define VDEV_MAX_QUEUES 255 /* the API's limit: 254 request queues and hiprio */
 #define VDEV_DRAIN_NS (10ull * 1000000000ull) /* patience with requests of a queue being stopped */
+#define PCI_UNPLUG_NS (30ull * 1000000000ull) /* with a host: one waits 5 s for its button alone */
 #define VFS_MAX_USER_DATA 65536u
 
 struct vfs_req;
@@ -53,6 +54,7 @@ struct pci_ids {
 	uint16_t num_msix;
 };
 
+#define PCI_NUM_MSIX_MAX 2048
 #define PCI_NUM_BARS 6
 #define PCI_BAR_MAX_REGIONS 40 /* 8 of each of the five kinds */
 
@@ -114,6 +116,11 @@ struct doca_devemu_pci_dev {
 	union doca_data flr_data;
 	doca_devemu_pci_dev_event_hotplug_state_change_handler_cb_t hotplug_cb;
 	union doca_data hotplug_data;
+	unsigned int hotplug_events; /* not delivered yet */
+	bool *attention; /* the context's word that it has something to do; ctx.busy */
+	bool shut_slot; /* the host has left by itself: no other is let in */
+	struct pe_source unplug_timer; /* fd -1: not running */
+	uint64_t unplug_ns; /* PCI_UNPLUG_NS; tests have less patience */
 	bool flr; /* a function level reset waits for stop and start */
 };
 
@@ -282,6 +289,12 @@ void pci_dev_fini(struct doca_devemu_pci_dev *pci);
 /* First start: opens the port, and lets the host in unless the function is powered off. */
 doca_error_t pci_port_open(struct doca_devemu_pci_dev *pci);
 void pci_port_close(struct doca_devemu_pci_dev *pci); /* not open: nothing */
+/* One look of the device's engine: what the host did becomes an event. At most one is delivered. */
+enum ctx_progress pci_hotplug_step(struct doca_devemu_pci_dev *pci);
+/* May the host have seen the function? Then its identity is fixed. */
+bool pci_dev_is_visible(const struct doca_devemu_pci_dev *pci);
+/* By which functions of this type are known: struct function.type. */
+void pci_type_key(const struct doca_devemu_pci_type *type, char key[FUNCTION_TYPE_LEN]);
 
 /* ---- virtio_dev.c: device thread ---- */
 

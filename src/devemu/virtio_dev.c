@@ -171,6 +171,8 @@ enum ctx_progress vdev_look(struct doca_devemu_virtio_dev *dev)
 	if (ret == CTX_NOTHING)
 		ret = queue_list_check(dev);
 	if (ret == CTX_NOTHING)
+		ret = pci_hotplug_step(&dev->pci);
+	if (ret == CTX_NOTHING)
 		ret = vdev_step(dev);
 	return ret;
 }
@@ -265,7 +267,7 @@ doca_error_t vdev_init(struct doca_devemu_virtio_dev *dev, struct doca_devemu_vi
 	if (mailbox_create(pe, vdev_mail, dev, &dev->box))
 		return DOCA_ERROR_NO_MEMORY;
 	ctx_init(&dev->pci.ctx, &vdev_ops);
-	dev->pci.ctx.busy = &dev->dirty;
+	dev->pci.ctx.busy = dev->pci.attention = &dev->dirty;
 	pthread_mutex_init(&dev->lock, NULL);
 	TAILQ_INIT(&dev->ios);
 	for (i = 0; i < VDEV_MAX_QUEUES; i++)

@@ -27,8 +27,10 @@ static const char two_managers[] =
 	" {\"name\": \"mlx5_0\", \"pci_addr\": \"0000:03:00.0\","
 	"  \"VIRTIO_FS_EMULATION_NUM_PF\": 10, \"VIRTIO_FS_EMULATION_NUM_MSIX\": 18,"
 	"  \"PCI_SWITCH_EMULATION_ENABLE\": true, \"PCI_SWITCH_EMULATION_NUM_PORT\": 4,"
-	"  \"functions\": [{\"transport\": \"loop\"}, {\"socket\": \"/tmp/a.sock\"}]},"
-	" {\"pci_addr\": \"0A:1f.7\", \"functions\": [{}]}"
+	"  \"functions\": [{\"transport\": \"loop\"}, {\"socket\": \"/tmp/a.sock\","
+	"   \"transport\": \"vfio-user\", \"doorbell\": \"mapped\"}],"
+	"  \"hotplug\": {\"transport\": \"loop\"}},"
+	" {\"pci_addr\": \"0A:1f.7\", \"functions\": [{}], \"PCI_SWITCH_EMULATION_ENABLE\": 0}"
 	"]}";
 
 /* What the library logged since the last call. */
@@ -101,6 +103,13 @@ static void test_refused_boards(void **state)
 		{ MANAGER("\"VIRTIO_FS_EMULATION_NUM_VF\": 1"), "NUM_VF = 1: must be" },
 		{ MANAGER("\"PCI_SWITCH_EMULATION_NUM_PORT\": 1"), "NUM_PORT = 1: must be 0 or" },
 		{ MANAGER("\"PCI_SWITCH_EMULATION_NUM_PORT\": 33"), "NUM_PORT = 33: must be" },
+		{ MANAGER("\"VIRTIO_FS_EMULATION_SUBSYSTEM_ID\": 65536"), "must be a number from 0 to 65535" },
+		{ MANAGER("\"hotplug\": []"), "managers[0].hotplug: must be an object" },
+		{ MANAGER("\"hotplug\": {\"x\": 1}"), "managers[0].hotplug.x: unknown key" },
+		{ MANAGER("\"hotplug\": {\"transport\": \"tcp\"}"),
+		  "managers[0].hotplug.transport = \"tcp\": must be vhost-user, vfio-user or loop" },
+		{ MANAGER("\"functions\": [{\"doorbell\": true}]"),
+		  "functions[0].doorbell = true: must be \"message\" or \"mapped\"" },
 		{ MANAGER("\"name\": \"\""), "managers[0].name: must have 1 to 63" },
 		{ MANAGER("\"name\": 5"), "managers[0].name: must be a string" },
 		{ MANAGER("\"name\": \"a\\u0000b\""), "managers[0].name: holds a control" },
@@ -111,7 +120,7 @@ static void test_refused_boards(void **state)
 		{ MANAGER("\"functions\": [{}, {\"sokcet\": \"x\"}]"),
 		  "managers[0].functions[1].sokcet: unknown key" },
 		{ MANAGER("\"functions\": [{\"transport\": \"vfio\"}]"),
-		  "functions[0].transport = \"vfio\": must be vhost-user or loop" },
+		  "functions[0].transport = \"vfio\": must be vhost-user, vfio-user or loop" },
 		{ MANAGER("\"functions\": [{\"transport\": \"loop\", \"socket\": \"x\"}]"),
 		  "functions[0].socket: transport loop has no socket" },
 		{ MANAGER("\"VIRTIO_FS_EMULATION_NUM_PF\": 1, \"functions\": [{}, {}]"),
@@ -165,7 +174,10 @@ static void test_built_in_board(void **state)
 	assert_string_equal(info->pci_addr, "0000:03:00.0");
 	assert_true(info->vfs_enabled);
 	assert_int_equal(info->num_msix, 34);
-	assert_int_equal(info->num_hotplug_ports, 0);
+	assert_int_equal(info->num_hotplug_ports, 1);
+	assert_int_equal(info->subsystem_vendor_id, 0x1af4);
+	assert_int_equal(info->subsystem_id, 0x105a);
+	assert_string_equal(info->hotplug.transport, "vfio-user");
 	assert_int_equal(info->nr_functions, 2);
 	assert_string_equal(info->functions[0].transport, "vhost-user");
 	assert_string_equal(info->functions[0].socket_path, "/xdg/softdpu/pf0.sock");
@@ -193,6 +205,9 @@ static void test_full_board(void **state)
 	assert_string_equal(info->functions[0].transport, "loop");
 	assert_string_equal(info->functions[0].socket_path, "");
 	assert_string_equal(info->functions[1].socket_path, "/tmp/a.sock");
+	assert_string_equal(info->functions[1].transport, "vfio-user");
+	assert_true(info->functions[1].doorbell_mapped && !info->functions[2].doorbell_mapped);
+	assert_string_equal(info->hotplug.transport, "loop");
 	assert_string_equal(info->functions[9].vuid, "SD000003000VFSS0D1F1");
 	assert_string_equal(info->functions[9].pci_addr, "0000:80:01.1");
 	info = &board->managers[1];
@@ -522,6 +537,7 @@ static int capture_log(void **state)
 	struct doca_log_backend *backend;
 
 	unsetenv("XDG_RUNTIME_DIR");
+	setenv("SOFTDPU_STATE_DIR", "/nonexistent", 1); /* no hot-plug functions of this machine */
 	log_fd = memfd_create("log", MFD_CLOEXEC);
 	return doca_log_backend_create_with_fd_sdk(log_fd, &backend) == DOCA_SUCCESS ? 0 : -1;
 }

@@ -200,9 +200,27 @@ static int loop_attach(struct loop_driver *drv, const char *vuid)
 	return rc;
 }
 
+static void loop_run_arrive(struct loop_call *call)
+{
+	pci_host_arrived(call->drv->port->pci);
+	loop_done(call);
+}
+
+static void loop_run_leave(struct loop_call *call)
+{
+	struct loop_port *port = call->drv->port;
+
+	pthread_mutex_lock(&ports_lock);
+	port->drv = NULL;
+	pthread_mutex_unlock(&ports_lock);
+	pci_host_left(port->pci);
+	loop_done(call);
+}
+
 int loop_open(struct loop_driver *drv, const char *vuid, size_t mem_len, void (*idle)(void *arg),
 	      void *arg)
 {
+	struct loop_call call = { .run = loop_run_arrive };
 	int rc;
 
 	memset(drv, 0, sizeof(*drv));
@@ -218,8 +236,10 @@ int loop_open(struct loop_driver *drv, const char *vuid, size_t mem_len, void (*
 	if (rc) {
 		gm_map_put(drv->map);
 		munmap(drv->mem, mem_len);
+		return rc;
 	}
-	return rc;
+	loop_call(drv, &call);
+	return 0;
 }
 
 static void loop_run_disconnect(struct loop_call *call)
@@ -229,15 +249,14 @@ static void loop_run_disconnect(struct loop_call *call)
 
 void loop_close(struct loop_driver *drv)
 {
-	struct loop_call call = { .run = loop_run_disconnect };
+	struct loop_call disconnect = { .run = loop_run_disconnect };
+	struct loop_call leave = { .run = loop_run_leave };
 	unsigned int i;
 
 	if (drv->port)
-		loop_call(drv, &call);
-	pthread_mutex_lock(&ports_lock);
+		loop_call(drv, &disconnect);
 	if (drv->port)
-		drv->port->drv = NULL;
-	pthread_mutex_unlock(&ports_lock);
+		loop_call(drv, &leave);
 	for (i = 0; i < LOOP_MAX_QUEUES; i++)
 		loop_ring_fini(&drv->queue[i]);
 	gm_map_put(drv->map);
