@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * vufe: the front-end half of vhost-user in user space, standing in for QEMU and the guest's virtio
- * driver. It works against any vhost-user-fs back end and serves two masters: the load generator,
- * which wants the shortest path to the ring, and the protocol tests, which want to send anything.
- * That is why the structs are open: a test may overwrite a ring, skip a step or lie in a message.
+ * vufe: the host's half of a virtio-fs device in user space, standing in for QEMU and the guest's
+ * virtio driver, over vhost-user or vfio-user (vufe_vfu.h). It works against any vhost-user-fs back
+ * end and serves two masters: the load generator, which wants the shortest path to the ring, and
+ * the protocol tests, which want to send anything. That is why the structs are open: a test may
+ * overwrite a ring, skip a step or lie in a message.
  *
  * Errors: functions return 0 (or a count) or -errno; struct vufe_dev.err then holds a sentence for
  * a person. Threads: a device is set up by one thread; after that each queue has one owner thread.
@@ -17,15 +18,26 @@
 #include <sys/uio.h>
 
 #include "vufe_proto.h"
+#include "vufe_vfu.h"
 
-#define VUFE_FDS_MAX 16
+#define VUFE_FDS_MAX 64
 #define VUFE_REGIONS_MAX 64
 #define VUFE_TAG_LEN 36
 
 struct vufe_dev;
 
+/* A path that starts so means that transport, whatever the options say. */
+#define VUFE_VFIO_PREFIX "vfio-user:"
+
+enum vufe_transport { VUFE_VHOST_USER, VUFE_VFIO_USER };
+
+/* How a vfio-user client tells of new requests. EVENTFD and MAPPED fail where not offered. */
+enum vufe_kick { VUFE_KICK_AUTO, VUFE_KICK_MESSAGE, VUFE_KICK_EVENTFD, VUFE_KICK_MAPPED };
+
 struct vufe_opts {
 	const char *path;	/* borrowed for the life of the device */
+	enum vufe_transport transport;
+	enum vufe_kick kick;	/* vfio-user. AUTO: an eventfd, else messages */
 	unsigned nr_queues;	/* request queues; hiprio comes on top. 0: 1 */
 	unsigned queue_size;	/* power of two. 0: 256 */
 	unsigned max_segs;	/* longest chain in segments. 0: 8 */
@@ -36,6 +48,7 @@ struct vufe_opts {
 	uint64_t no_proto;	/* protocol features not to accept */
 	bool inflight;		/* keep requests over a reconnect in the back end's inflight area */
 	bool unsealed;		/* memory that the back end cannot seal against shrinking */
+	bool private_mem;	/* vfio-user: no descriptors; the device reads and writes by message */
 	bool uml;		/* as User-Mode Linux: uaddr == gpa, call channels are sockets */
 };
 
@@ -75,6 +88,9 @@ struct vufe_vq {
 	uint16_t base;			/* sent with SET_VRING_BASE */
 	bool event_idx;
 	bool running;
+	enum vufe_kick how;		/* vfio-user */
+	uint16_t notify_index;		/* vfio-user: queue_notify_off */
+	uint8_t *doorbell;		/* vfio-user, mapped; else NULL */
 	int kick_fd, call_fd, err_fd;	/* our ends, owned */
 	int call_peer;			/* what the device gets; == call_fd unless a socket pair */
 	uint64_t nr_kicks;
@@ -82,7 +98,9 @@ struct vufe_vq {
 
 struct vufe_dev {
 	struct vufe_opts opts;
+	const struct vufe_ops *ops;
 	int sock;
+	struct vfuc vfu;		/* vfio-user only */
 	int backend_fd;			/* our end of the back end's request channel or -1 */
 	int inflight_fd;		/* as the back end gave it, kept over reconnects, or -1 */
 	struct vufe_inflight inflight;
@@ -98,6 +116,32 @@ struct vufe_dev {
 	char err[256];
 };
 
+/*
+ * What the transports do differently. Each is a step of the functions of the same name below and
+ * called by them only.
+ */
+struct vufe_ops {
+	const char *name;
+	bool keeps_rings; /* the rings go on where they were after a reconnect */
+	int (*negotiate)(struct vufe_dev *dev);
+	int (*mem_send)(struct vufe_dev *dev);
+	int (*mem_add)(struct vufe_dev *dev, unsigned region);
+	int (*mem_remove)(struct vufe_dev *dev, unsigned region);
+	int (*vqs_begin)(struct vufe_dev *dev);
+	int (*vq_start)(struct vufe_vq *vq);
+	int (*vqs_end)(struct vufe_dev *dev);
+	int (*vq_stop)(struct vufe_vq *vq);
+	int (*kick)(struct vufe_vq *vq);
+	int (*is_broken)(struct vufe_vq *vq, int timeout_ms);
+	int (*get_config)(struct vufe_dev *dev, uint32_t offset, uint32_t size, void *ret_data);
+	int (*reset)(struct vufe_dev *dev);
+	/* Answers messages of the device that wait; with private_mem only, else NULL. */
+	int (*serve)(struct vufe_dev *dev);
+	void (*hang_up)(struct vufe_dev *dev);
+};
+
+extern const struct vufe_ops vufe_vhost_ops;
+
 /* Room for a request and for its answer in vufe_xfer(). */
 #define VUFE_BOUNCE ((1u << 20) + (1u << 16))
 
@@ -105,12 +149,15 @@ struct vufe_dev {
 int vufe_fail(struct vufe_dev *dev, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* ---- vufe_msg.c: messages. Nothing here looks at a device's state except the socket. ---- */
+/* ---- vufe_msg.c: vhost-user messages. Only the socket of a device is looked at. ---- */
 
 /* Sends bytes and descriptors as they are; fds stay the caller's. */
 int vufe_send_raw(int sock, const void *buf, size_t len, const int *fds, unsigned nr_fds);
 int vufe_send(struct vufe_dev *dev, uint32_t req, uint32_t flags, const void *payload, size_t len,
 	      const int *fds, unsigned nr_fds);
+/* len bytes; descriptors that come along are added to fds, *nr_fds of cap so far. -ENODATA: closed. */
+int vufe_recv_exact(int sock, unsigned timeout_ms, void *buf, size_t len, int *fds,
+		    unsigned *nr_fds, unsigned cap);
 /* Reads one message; fds that came along are the caller's. -ENODATA: the peer closed. */
 int vufe_recv(int sock, unsigned timeout_ms, struct vufe_hdr *hdr, void *payload, size_t cap,
 	      int *fds, unsigned *nr_fds);
@@ -135,7 +182,7 @@ void vufe_prepare(struct vufe_dev *dev, const struct vufe_opts *opts);
 int vufe_connect(struct vufe_dev *dev);
 int vufe_negotiate(struct vufe_dev *dev);
 int vufe_mem_create(struct vufe_dev *dev);
-int vufe_mem_send(struct vufe_dev *dev);	/* slots when negotiated, else one table */
+int vufe_mem_send(struct vufe_dev *dev);
 int vufe_mem_add(struct vufe_dev *dev, unsigned region);
 int vufe_mem_remove(struct vufe_dev *dev, unsigned region);
 int vufe_vqs_create(struct vufe_dev *dev);
@@ -146,6 +193,8 @@ void vufe_disconnect(struct vufe_dev *dev);
 int vufe_reconnect(struct vufe_dev *dev);
 
 int vufe_get_config(struct vufe_dev *dev, uint32_t offset, uint32_t size, void *ret_data);
+/* The device is reset and negotiated again, the rings are empty: vufe_vqs_start() comes next. */
+int vufe_reset(struct vufe_dev *dev);
 /* Asks for the inflight area and hands it back, as a front end does before starting queues. */
 int vufe_inflight_setup(struct vufe_dev *dev);
 bool vufe_alive(const struct vufe_dev *dev);
@@ -162,9 +211,14 @@ void vufe_vq_destroy(struct vufe_vq *vq);
 void vufe_vq_clear(struct vufe_vq *vq);
 int vufe_vq_send_addr(struct vufe_vq *vq);
 int vufe_vq_start(struct vufe_vq *vq);
-int vufe_vq_enable(struct vufe_vq *vq, bool on);
-/* GET_VRING_BASE; later starts go on from the index it returns. */
+int vufe_vq_enable(struct vufe_vq *vq, bool on);	/* vhost-user */
+/*
+ * GET_VRING_BASE: later starts go on from the index it returns. vfio-user: queue_reset, after which
+ * the ring is empty and the index 0.
+ */
 int vufe_vq_stop(struct vufe_vq *vq, uint16_t *ret_base);
+/* 1: the device says that the queue (vfio-user: some queue) is broken; 0: not within the time. */
+int vufe_vq_is_broken(struct vufe_vq *vq, int timeout_ms);
 
 /*
  * Writes a chain of nr_out readable and nr_in writable segments into descriptors it takes from the

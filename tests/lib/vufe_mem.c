@@ -62,51 +62,19 @@ int vufe_mem_create(struct vufe_dev *dev)
 	return 0;
 }
 
-static struct vufe_mem_region region_msg(const struct vufe_region *r)
-{
-	return (struct vufe_mem_region){r->gpa, r->size, r->uaddr, r->mmap_off};
-}
-
 int vufe_mem_add(struct vufe_dev *dev, unsigned region)
 {
-	struct vufe_mem_slot slot = {.region = region_msg(&dev->region[region])};
-
-	return vufe_do(dev, VUFE_ADD_MEM_REG, &slot, sizeof(slot), &dev->region[region].fd, 1);
+	return dev->ops->mem_add(dev, region);
 }
 
 int vufe_mem_remove(struct vufe_dev *dev, unsigned region)
 {
-	struct vufe_mem_slot slot = {.region = region_msg(&dev->region[region])};
-
-	return vufe_do(dev, VUFE_REM_MEM_REG, &slot, sizeof(slot), NULL, 0);
-}
-
-static int send_table(struct vufe_dev *dev)
-{
-	struct vufe_mem_table t = {.num = dev->nr_regions};
-	int fds[VUFE_TABLE_REGIONS];
-	unsigned i;
-
-	if (dev->nr_regions > VUFE_TABLE_REGIONS)
-		return vufe_fail(dev, -EINVAL, "%u regions and no memory slots", dev->nr_regions);
-	for (i = 0; i < dev->nr_regions; i++) {
-		t.region[i] = region_msg(&dev->region[i]);
-		fds[i] = dev->region[i].fd;
-	}
-	return vufe_do(dev, VUFE_SET_MEM_TABLE, &t,
-		       offsetof(struct vufe_mem_table, region) + i * sizeof(t.region[0]), fds, i);
+	return dev->ops->mem_remove(dev, region);
 }
 
 int vufe_mem_send(struct vufe_dev *dev)
 {
-	unsigned i;
-	int r = 0;
-
-	if (!(dev->proto & VUFE_PF_MEM_SLOTS))
-		return send_table(dev);
-	for (i = 0; !r && i < dev->nr_regions; i++)
-		r = vufe_mem_add(dev, i);
-	return r;
+	return dev->ops->mem_send(dev);
 }
 
 static void *region_alloc(struct vufe_region *r, size_t size, size_t align, uint64_t *ret_gpa)

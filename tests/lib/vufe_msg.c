@@ -93,8 +93,8 @@ static void recv_fds(struct msghdr *msg, int *fds, unsigned *nr_fds, unsigned ca
 	}
 }
 
-static int recv_exact(int sock, unsigned timeout_ms, void *buf, size_t len, int *fds,
-		      unsigned *nr_fds, unsigned cap)
+int vufe_recv_exact(int sock, unsigned timeout_ms, void *buf, size_t len, int *fds,
+		    unsigned *nr_fds, unsigned cap)
 {
 	size_t got = 0;
 
@@ -131,12 +131,12 @@ int vufe_recv(int sock, unsigned timeout_ms, struct vufe_hdr *hdr, void *payload
 		*nr_fds = 0;
 	else
 		nr_fds = &none;
-	r = recv_exact(sock, timeout_ms, hdr, sizeof(*hdr), fds, nr_fds, room);
+	r = vufe_recv_exact(sock, timeout_ms, hdr, sizeof(*hdr), fds, nr_fds, room);
 	if (r)
 		return r;
 	if (hdr->size > cap)
 		return -EMSGSIZE;
-	return recv_exact(sock, timeout_ms, payload, hdr->size, fds, nr_fds, room);
+	return vufe_recv_exact(sock, timeout_ms, payload, hdr->size, fds, nr_fds, room);
 }
 
 static int recv_answer(struct vufe_dev *dev, uint32_t req, void *reply, size_t len)

@@ -120,57 +120,29 @@ void vufe_vq_destroy(struct vufe_vq *vq)
 	free(vq->busy);
 }
 
-int vufe_vq_send_addr(struct vufe_vq *vq)
-{
-	struct vufe_vring_addr a = {
-		.index = vq->index,
-		.desc = vufe_uaddr(vq->dev, vq->desc_gpa),
-		.avail = vufe_uaddr(vq->dev, vq->avail_gpa),
-		.used = vufe_uaddr(vq->dev, vq->used_gpa),
-		.log = UINT64_MAX,
-	};
-
-	return vufe_do(vq->dev, VUFE_SET_VRING_ADDR, &a, sizeof(a), NULL, 0);
-}
-
 int vufe_vq_start(struct vufe_vq *vq)
 {
-	struct vufe_vring_state num = {vq->index, vq->size}, base = {vq->index, vq->base};
-	int r = vufe_do(vq->dev, VUFE_SET_VRING_NUM, &num, sizeof(num), NULL, 0);
+	int r = vq->dev->ops->vq_start(vq);
 
-	if (!r)
-		r = vufe_do(vq->dev, VUFE_SET_VRING_BASE, &base, sizeof(base), NULL, 0);
-	if (!r)
-		r = vufe_vq_send_addr(vq);
-	if (!r)
-		r = vufe_do_u64(vq->dev, VUFE_SET_VRING_CALL, vq->index, vq->call_peer);
-	if (!r)
-		r = vufe_do_u64(vq->dev, VUFE_SET_VRING_ERR, vq->index, vq->err_fd);
-	if (!r)
-		r = vufe_do_u64(vq->dev, VUFE_SET_VRING_KICK, vq->index, vq->kick_fd);
 	vq->running = !r;
 	return r;
 }
 
-int vufe_vq_enable(struct vufe_vq *vq, bool on)
-{
-	struct vufe_vring_state s = {vq->index, on};
-
-	return vufe_do(vq->dev, VUFE_SET_VRING_ENABLE, &s, sizeof(s), NULL, 0);
-}
-
 int vufe_vq_stop(struct vufe_vq *vq, uint16_t *ret_base)
 {
-	struct vufe_vring_state s = {vq->index, 0};
-	int r = vufe_ask(vq->dev, VUFE_GET_VRING_BASE, &s, sizeof(s), &s, sizeof(s));
+	int r = vq->dev->ops->vq_stop(vq);
 
 	if (r)
 		return r;
 	vq->running = false;
-	vq->base = (uint16_t)s.num;
 	if (ret_base)
 		*ret_base = vq->base;
 	return 0;
+}
+
+int vufe_vq_is_broken(struct vufe_vq *vq, int timeout_ms)
+{
+	return vq->dev->ops->is_broken(vq, timeout_ms);
 }
 
 static void fill(struct vring_desc *d, const struct vufe_seg *seg, unsigned i, unsigned nr_out,
@@ -247,10 +219,8 @@ void vufe_vq_post(struct vufe_vq *vq, uint16_t head)
 
 int vufe_vq_kick(struct vufe_vq *vq)
 {
-	uint64_t one = 1;
-
 	vq->nr_kicks++;
-	return write(vq->kick_fd, &one, sizeof(one)) == sizeof(one) || errno == EAGAIN ? 0 : -errno;
+	return vq->dev->ops->kick(vq);
 }
 
 int vufe_vq_publish(struct vufe_vq *vq)
@@ -310,6 +280,7 @@ int vufe_vq_wait(struct vufe_vq *vq, int timeout_ms)
 {
 	struct pollfd p[2] = {{.fd = vq->call_fd, .events = POLLIN},
 			      {.fd = vq->dev->sock, .events = POLLRDHUP}};
+	bool serve = vq->dev->opts.private_mem;
 	uint64_t drain[8];
 	int r;
 
@@ -318,7 +289,15 @@ int vufe_vq_wait(struct vufe_vq *vq, int timeout_ms)
 		interrupts(vq, false);
 		return 1;
 	}
+	if (serve)
+		p[1].events |= POLLIN;
 	r = poll(p, 2, timeout_ms);
+	if (r > 0 && serve && p[1].revents & POLLIN) {
+		int e = vq->dev->ops->serve(vq->dev);
+
+		if (e)
+			return e;
+	}
 	if (r > 0 && p[0].revents & POLLIN && read(vq->call_fd, drain, sizeof(drain)) < 0)
 		r = -errno;
 	interrupts(vq, false);

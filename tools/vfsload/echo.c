@@ -184,6 +184,9 @@ static int echo_open(struct echo *e, const struct load *server, enum echo_kind k
 	struct vufe_opts vo = run_vufe_opts(server->opts);
 	int r;
 
+	/* Its device never connects: the child has the memory, and is not kicked. */
+	vo.path = NULL;
+	vo.transport = VUFE_VHOST_USER;
 	e->opts = *server->opts;
 	e->opts.verify = false;
 	e->l.opts = &e->opts;

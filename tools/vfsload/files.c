@@ -22,6 +22,7 @@ struct bit_name {
 static const struct bit_name virtio_bits[] = {
 	{28, "INDIRECT_DESC"}, {29, "EVENT_IDX"}, {30, "PROTOCOL_FEATURES"}, {32, "VERSION_1"},
 	{33, "ACCESS_PLATFORM"}, {34, "RING_PACKED"}, {35, "IN_ORDER"}, {26, "LOG_ALL"},
+	{40, "RING_RESET"},
 };
 
 static const struct bit_name proto_bits[] = {
@@ -51,10 +52,13 @@ static int probe(const struct load_opts *o, struct vufe_fs *fs)
 	} cfg;
 
 	print_bits("virtio features", dev->offered, virtio_bits, ARRAY_SIZE(virtio_bits));
-	print_bits("protocol features", dev->proto_offered, proto_bits, ARRAY_SIZE(proto_bits));
+	if (dev->ops == &vufe_vhost_ops)
+		print_bits("protocol features", dev->proto_offered, proto_bits,
+			   ARRAY_SIZE(proto_bits));
 	if (dev->max_queues)
 		printf("%-18s %llu\n", "queues", (unsigned long long)dev->max_queues);
-	if (dev->proto & VUFE_PF_CONFIG && !vufe_get_config(dev, 0, sizeof(cfg), &cfg))
+	if ((dev->ops != &vufe_vhost_ops || dev->proto & VUFE_PF_CONFIG) &&
+	    !vufe_get_config(dev, 0, sizeof(cfg), &cfg))
 		printf("%-18s %.36s\n%-18s %u\n", "tag", cfg.tag, "request queues", cfg.nr_queues);
 	printf("%-18s %u.%u\n%-18s 0x%llx\n%-18s %u\n%-18s %u\n%-18s %u\n", "FUSE version",
 	       fs->init.major, fs->init.minor, "FUSE flags",
@@ -188,7 +192,7 @@ static int (*const commands[])(const struct load_opts *o, struct vufe_fs *fs) = 
 
 int files_command(const struct load_opts *o)
 {
-	struct vufe_opts vo = {.path = o->socket};
+	struct vufe_opts vo = {.path = o->socket, .transport = o->transport, .kick = o->kick};
 	struct vufe_dev dev;
 	struct vufe_fs fs;
 	int r = vufe_open(&dev, &vo);

@@ -24,6 +24,8 @@ struct load_opts {
 	enum load_command command;
 	const char *path;	/* of ls, cat, stat, put */
 	const char *socket;
+	enum vufe_transport transport;
+	enum vufe_kick kick;
 	const struct pattern *pattern;
 	uint64_t queues, queue_size, threads, depth, bs, file_size, files, ops, seg_size, regions;
 	uint64_t server_pid;

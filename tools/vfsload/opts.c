@@ -28,7 +28,7 @@ static const struct pattern patterns[] = {
 	 .data = false},
 };
 
-enum kind { K_STRING, K_NUMBER, K_SIZE, K_SECONDS, K_FLAG, K_PATTERN };
+enum kind { K_STRING, K_NUMBER, K_SIZE, K_SECONDS, K_FLAG, K_PATTERN, K_TRANSPORT, K_KICK };
 
 struct option_row {
 	const char *name;
@@ -42,7 +42,9 @@ struct option_row {
 #define AT(field) offsetof(struct load_opts, field)
 
 static const struct option_row rows[] = {
-	{"socket", "PATH", K_STRING, AT(socket), 0, 0, "the server's vhost-user socket (required)"},
+	{"socket", "PATH", K_STRING, AT(socket), 0, 0, "the server's socket (required)"},
+	{"transport", "NAME", K_TRANSPORT, AT(transport), 0, 0, "vhost-user or vfio-user; vhost-user"},
+	{"kick", "HOW", K_KICK, AT(kick), 0, 0, "vfio-user: message, eventfd, mapped; the best"},
 	{"pattern", "NAME", K_PATTERN, AT(pattern), 0, 0, "what to do, see below; randread"},
 	{"queues", "N", K_NUMBER, AT(queues), 1, 64, "request queues to use; 1"},
 	{"queue-size", "N", K_NUMBER, AT(queue_size), 4, 32768, "descriptors of each, 2^n; 256"},
@@ -148,6 +150,32 @@ static int parse_seconds(const struct option_row *row, const char *s, double *re
 	return 0;
 }
 
+/* Words for the values of an enum, in its order. */
+static int parse_word(const struct option_row *row, const char *s, const char *const *words,
+		      unsigned nr, void *ret)
+{
+	unsigned i;
+
+	for (i = 0; i < nr; i++)
+		if (words[i] && !strcmp(words[i], s)) {
+			*(unsigned *)ret = i;
+			return 0;
+		}
+	return bad("--%s: '%s' is none of its values (see --help)", row->name, s);
+}
+
+static const char *const transports[] = {
+	[VUFE_VHOST_USER] = "vhost-user", [VUFE_VFIO_USER] = "vfio-user",
+};
+
+static const char *const kicks[] = {
+	[VUFE_KICK_MESSAGE] = "message", [VUFE_KICK_EVENTFD] = "eventfd",
+	[VUFE_KICK_MAPPED] = "mapped",
+};
+
+static_assert(sizeof(enum vufe_transport) == sizeof(unsigned) &&
+	      sizeof(enum vufe_kick) == sizeof(unsigned), "written through a pointer");
+
 static int parse_pattern(const char *s, const struct pattern **ret)
 {
 	unsigned i;
@@ -175,6 +203,10 @@ static int set(struct load_opts *o, const struct option_row *row, const char *ar
 		return parse_seconds(row, arg, at);
 	case K_PATTERN:
 		return parse_pattern(arg, at);
+	case K_TRANSPORT:
+		return parse_word(row, arg, transports, ARRAY_SIZE(transports), at);
+	case K_KICK:
+		return parse_word(row, arg, kicks, ARRAY_SIZE(kicks), at);
 	case K_FLAG:
 		/* The one flag that is the default has no field. */
 		if (!strcmp(row->name, "busy-poll"))

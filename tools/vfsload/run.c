@@ -33,6 +33,8 @@ struct vufe_opts run_vufe_opts(const struct load_opts *o)
 
 	return (struct vufe_opts){
 		.path = o->socket,
+		.transport = o->transport,
+		.kick = o->kick,
 		.nr_queues = (unsigned)o->queues,
 		.queue_size = (unsigned)o->queue_size,
 		.max_segs = (unsigned)segs,
