@@ -314,7 +314,7 @@ static int int_or(const struct opt_int *given, int otherwise)
 static int set_device(struct conf_device *d, const struct raw *raw)
 {
 	d->tag = (char *)(raw->tag ? raw->tag : CONF_DEFAULT_TAG);
-	d->transport = (char *)"vhost-user";
+	d->transport = (char *)(raw->transport ? raw->transport : "vhost-user");
 	d->num_request_queues = int_or(&raw->num_queues, CONF_DEFAULT_QUEUES);
 	d->queue_size = int_or(&raw->queue_size, CONF_DEFAULT_QUEUE_SIZE);
 	d->fs.dir = raw->local_dir;
