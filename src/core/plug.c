@@ -105,12 +105,24 @@ static void port_follow(struct doca_devinfo *info, unsigned int port,
 	free(fresh);
 }
 
+static void name_function(const struct doca_devinfo *info, struct state_record *rec,
+			  char vuid[DOCA_DEVINFO_REP_VUID_SIZE])
+{
+	snprintf(vuid, DOCA_DEVINFO_REP_VUID_SIZE, "%s%sS%uD0F0", info->serial,
+		 strcmp(rec->type, FUNCTION_TYPE_VFS) ? "PCI" : "VFS", rec->port);
+}
+
 /* Needs plug_mutex. 0, or why there is no record. */
 static int port_look(struct doca_devinfo *info, unsigned int port)
 {
+	char vuid[DOCA_DEVINFO_REP_VUID_SIZE];
 	struct state_record rec;
 	int rc = state_read(info, port, &rec);
 
+	if (!rc) {
+		name_function(info, &rec, vuid);
+		rc = strcmp(rec.vuid, vuid) ? -EBADMSG : 0; /* not to be mistaken for another */
+	}
 	port_follow(info, port, rc ? NULL : &rec);
 	return rc;
 }
@@ -171,8 +183,7 @@ static doca_error_t new_record(const struct doca_devinfo *info, unsigned int por
 	rec->doorbell_mapped = info->hotplug.doorbell_mapped;
 	strcpy(rec->type, type);
 	strcpy(rec->transport, info->hotplug.transport);
-	snprintf(rec->vuid, sizeof(rec->vuid), "%s%sS%uD0F0", info->serial,
-		 strcmp(type, FUNCTION_TYPE_VFS) ? "PCI" : "VFS", port);
+	name_function(info, rec, rec->vuid);
 	if (!strcmp(rec->transport, "loop"))
 		return DOCA_SUCCESS;
 	if (info->index)

@@ -26,7 +26,7 @@ struct twins {
 static const char board[] =
 	"{\"managers\": [{\"name\": \"mlx5_0\", \"pci_addr\": \"0000:03:00.0\","
 	"\"VIRTIO_FS_EMULATION_ENABLE\": 1, \"VIRTIO_FS_EMULATION_NUM_PF\": 2,"
-	"\"VIRTIO_FS_EMULATION_NUM_MSIX\": 34,"
+	"\"VIRTIO_FS_EMULATION_NUM_MSIX\": 34, \"PCI_SWITCH_EMULATION_ENABLE\": 0,"
 	"\"functions\": [{\"transport\": \"loop\"}, {\"transport\": \"loop\"}]}]}";
 
 static void twins_start(struct twins *t)
