@@ -6,6 +6,7 @@
  */
 #include "harness.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -29,6 +30,7 @@ static struct {
 	char export[96];
 	bool local; /* serves export, not the null file system */
 	bool two; /* devices, by conf */
+	const char *args;
 	pid_t pid; /* 0: not ours */
 } server;
 
@@ -59,6 +61,38 @@ void harness_need_server(void)
 	exit(77);
 }
 
+bool harness_is_vfio(void)
+{
+	const char *name = getenv("VUFE_TRANSPORT");
+
+	return name && !strcmp(name, "vfio-user");
+}
+
+void harness_use_args(const char *args)
+{
+	server.args = args;
+}
+
+pid_t harness_pid(void)
+{
+	return server.pid;
+}
+
+unsigned harness_server_fds(void)
+{
+	char path[64];
+	unsigned n = 0;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", server.pid);
+	d = server.pid ? opendir(path) : NULL;
+	while (d && readdir(d))
+		n++;
+	if (d)
+		closedir(d);
+	return n;
+}
+
 void harness_use_local(void)
 {
 	server.local = true;
@@ -85,19 +119,20 @@ static void show_log(void)
 		fclose(f);
 }
 
-/* Appends the words of $DOCA_VIRTIOFS_ARGS. */
-static void add_args(char **argv, size_t nr, size_t max)
+static size_t add_words(char **argv, size_t nr, size_t max, const char *more)
 {
-	const char *more = getenv("DOCA_VIRTIOFS_ARGS");
 	char *word = more ? strtok(strdup(more), " ") : NULL;
 
 	for (; word && nr + 1 < max; word = strtok(NULL, " "))
 		argv[nr++] = word;
+	return nr;
 }
 
 static void exec_server(char *program)
 {
-	char *argv[16] = {program, "--socket-path", server.socket, "--null"};
+	char *argv[24] = {program, "--socket-path", server.socket, "--null"};
+	const size_t max = sizeof(argv) / sizeof(argv[0]);
+	size_t nr = server.local ? 5 : 4;
 	int fd = open(server.log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -111,7 +146,9 @@ static void exec_server(char *program)
 		argv[1] = "--config";
 		argv[2] = server.conf;
 	}
-	add_args(argv, server.local ? 5 : 4, sizeof(argv) / sizeof(argv[0]));
+	nr = add_words(argv, nr, max, harness_is_vfio() ? "--transport vfio-user" : NULL);
+	nr = add_words(argv, nr, max, server.args);
+	add_words(argv, nr, max, getenv("DOCA_VIRTIOFS_ARGS"));
 	execv(program, argv);
 	fprintf(stderr, "%s: %s\n", program, strerror(errno));
 	_exit(127);
@@ -123,6 +160,7 @@ static int write_conf(void)
 
 	if (!f)
 		return -1;
+	/* --transport is the default of what the file says. */
 	fprintf(f, "{\"devices\": [{\"tag\": \"one\", \"socket\": \"%s\"}, "
 		"{\"tag\": \"two\", \"socket\": \"%s\"}]}\n", server.socket, server.second);
 	return fclose(f);
@@ -221,6 +259,7 @@ void assert_alive(void)
 struct vufe_opts harness_opts(void)
 {
 	return (struct vufe_opts){.path = harness_socket(), .queue_size = 64,
+				  .transport = harness_is_vfio() ? VUFE_VFIO_USER : VUFE_VHOST_USER,
 				  .max_segs = 16, .mem_size = 8u << 20, .timeout_ms = 3000};
 }
 
@@ -306,6 +345,36 @@ void assert_serves(void)
 	open_good(&dev, &o);
 	assert_pings(&dev, 1);
 	vufe_close(&dev);
+}
+
+uint16_t post_getattr(struct vufe_fs *fs, struct vufe_vq *vq)
+{
+	struct vufe_dev *dev = fs->dev;
+	struct vufe_seg seg[2] = {{.len = 56}, {.len = 256}};
+	struct fuse_in_header *h = vufe_alloc(dev, 56, 64, &seg[0].gpa);
+	int head;
+
+	assert_non_null(h);
+	assert_non_null(vufe_alloc(dev, 256, 64, &seg[1].gpa));
+	memset(h, 0, 56);
+	vufe_fill_header(fs, h, FUSE_GETATTR, FUSE_ROOT_ID, 16);
+	head = vufe_vq_build(vq, seg, 1, 1);
+	assert_true(head >= 0);
+	vufe_vq_post(vq, (uint16_t)head);
+	return (uint16_t)head;
+}
+
+bool completes(struct vufe_vq *vq, uint16_t *ret_head)
+{
+	uint32_t len;
+	int i;
+
+	for (i = 0; i < 1000; i++) {
+		if (vufe_vq_pop(vq, ret_head, &len) == 1)
+			return true;
+		vufe_vq_wait(vq, 10);
+	}
+	return false;
 }
 
 int run_rows(const char *group, const void *rows, size_t nr, size_t row_size,

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
+ * $VUFE_TRANSPORT=vfio-user makes server and front ends speak that; else it is vhost-user.
+ *
  * One server process for a whole program of protocol tests. Every hostile case ends with
  * assert_serves(): the same process must go on serving good front ends.
  */
@@ -9,6 +11,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <cmocka.h>
@@ -25,6 +28,13 @@ int harness_setup(void **state);
 int harness_teardown(void **state);
 void harness_need_server(void);
 const char *harness_socket(void);
+bool harness_is_vfio(void);
+/* Before setup: more arguments of the server, borrowed. NULL: none. */
+void harness_use_args(const char *args);
+/* The process started by setup; 0: there is none of ours. */
+pid_t harness_pid(void);
+/* Descriptors the server has open; 0: not known. */
+unsigned harness_server_fds(void);
 /* Before setup: serve an empty private directory instead of the null file system. */
 void harness_use_local(void);
 
@@ -44,6 +54,11 @@ void assert_alive(void);
 void harness_new_mount(void);
 /* On an open device, request queue q: INIT the first time, GETATTR of the root. */
 void assert_pings(struct vufe_dev *dev, unsigned q);
+
+/* Makes a GETATTR of the root available in new memory; its head. */
+uint16_t post_getattr(struct vufe_fs *fs, struct vufe_vq *vq);
+/* Waits for the next completion; false: none within the time of a slow machine. */
+bool completes(struct vufe_vq *vq, uint16_t *ret_head);
 
 /* Runs one test a row; row_size apart, the row's first member is its name (const char *). */
 int run_rows(const char *group, const void *rows, size_t nr, size_t row_size,

@@ -43,23 +43,30 @@ static void test_features(void **state)
 struct setup_row {
 	const char *name;
 	struct vufe_opts change;
+	enum { BOTH, VHOST, VFIO } only;
 };
 
 static const struct setup_row setups[] = {
-	{"plain", {0}},
-	{"ring of 2", {.queue_size = 2}},
-	{"ring of 1024", {.queue_size = 1024}},
-	{"eight queues", {.nr_queues = 8}},
+	{"plain", {0}, BOTH},
+	{"ring of 2", {.queue_size = 2}, BOTH},
+	{"ring of 1024", {.queue_size = 1024}, BOTH},
+	{"eight queues", {.nr_queues = 8}, BOTH},
 	{"eight regions in a table", {.nr_regions = 8, .mem_size = 24u << 20,
-				      .no_proto = VUFE_PF_MEM_SLOTS}},
-	{"thirty-two slots", {.nr_regions = 32, .mem_size = 64u << 20}},
-	{"no acknowledgements", {.no_proto = VUFE_PF_REPLY_ACK}},
-	{"no direct interrupts index", {.no_features = VUFE_F_EVENT_IDX}},
-	{"no indirect tables", {.no_features = VUFE_F_INDIRECT}},
-	{"neither", {.no_features = VUFE_F_INDIRECT | VUFE_F_EVENT_IDX}},
-	{"no protocol features at all", {.no_features = VUFE_F_PROTOCOL}},
-	{"inflight area", {.inflight = true}},
-	{"call descriptors are sockets", {.uml = true}},
+				      .no_proto = VUFE_PF_MEM_SLOTS}, VHOST},
+	{"thirty-two slots", {.nr_regions = 32, .mem_size = 64u << 20}, BOTH},
+	{"no acknowledgements", {.no_proto = VUFE_PF_REPLY_ACK}, VHOST},
+	{"no direct interrupts index", {.no_features = VUFE_F_EVENT_IDX}, BOTH},
+	{"no indirect tables", {.no_features = VUFE_F_INDIRECT}, BOTH},
+	{"neither", {.no_features = VUFE_F_INDIRECT | VUFE_F_EVENT_IDX}, BOTH},
+	{"no protocol features at all", {.no_features = VUFE_F_PROTOCOL}, VHOST},
+	{"kicks by message", {.kick = VUFE_KICK_MESSAGE}, VFIO},
+	{"kicks by eventfd", {.kick = VUFE_KICK_EVENTFD}, VFIO},
+	{"kicks by a mapped doorbell", {.kick = VUFE_KICK_MAPPED, .nr_queues = 3}, VFIO},
+	{"memory by message", {.private_mem = true}, VFIO},
+	{"memory by message, in pieces", {.private_mem = true, .nr_regions = 5,
+					  .kick = VUFE_KICK_MESSAGE}, VFIO},
+	{"inflight area", {.inflight = true}, VHOST},
+	{"call descriptors are sockets", {.uml = true}, VHOST},
 };
 
 static void run_setup(void **state)
@@ -69,7 +76,10 @@ static void run_setup(void **state)
 	struct vufe_dev dev;
 	unsigned q;
 
+	if (row->only != BOTH && (row->only == VFIO) != harness_is_vfio())
+		skip();
 	c.path = o.path;
+	c.transport = o.transport;
 	c.timeout_ms = o.timeout_ms;
 	c.queue_size = c.queue_size ? c.queue_size : o.queue_size;
 	c.mem_size = c.mem_size ? c.mem_size : o.mem_size;
@@ -225,10 +235,7 @@ static void test_reset(void **state)
 	for (i = 0; i < 3; i++) {
 		for (q = 1; q < dev.nr_vqs; q++)
 			assert_pings(&dev, q);
-		assert_return_code(vufe_do(&dev, VUFE_RESET_DEVICE, NULL, 0, NULL, 0), 0);
-		for (q = 0; q < dev.nr_vqs; q++)
-			vufe_vq_clear(&dev.vq[q]);
-		assert_return_code(vufe_do_u64(&dev, VUFE_SET_FEATURES, dev.features, -1), 0);
+		assert_return_code(vufe_reset(&dev), 0);
 		assert_return_code(vufe_vqs_start(&dev), 0);
 		harness_new_mount();
 	}
@@ -246,37 +253,6 @@ static void test_status(void **state)
 	assert_return_code(vufe_ask_u64(&dev, VUFE_GET_STATUS, &v), 0);
 	assert_int_equal(v, 0xf);
 	vufe_close(&dev);
-}
-
-/* A request on the ring; its head. */
-static uint16_t post_getattr(struct vufe_fs *fs, struct vufe_vq *vq)
-{
-	struct vufe_dev *dev = fs->dev;
-	struct vufe_seg seg[2] = {{.len = 56}, {.len = 256}};
-	struct fuse_in_header *h = vufe_alloc(dev, 56, 64, &seg[0].gpa);
-	int head;
-
-	assert_non_null(h);
-	assert_non_null(vufe_alloc(dev, 256, 64, &seg[1].gpa));
-	memset(h, 0, 56);
-	vufe_fill_header(fs, h, FUSE_GETATTR, FUSE_ROOT_ID, 16);
-	head = vufe_vq_build(vq, seg, 1, 1);
-	assert_true(head >= 0);
-	vufe_vq_post(vq, (uint16_t)head);
-	return (uint16_t)head;
-}
-
-static bool completes(struct vufe_vq *vq, uint16_t *ret_head)
-{
-	uint32_t len;
-	int i;
-
-	for (i = 0; i < 200; i++) {
-		if (vufe_vq_pop(vq, ret_head, &len) == 1)
-			return true;
-		vufe_vq_wait(vq, 10);
-	}
-	return false;
 }
 
 static void test_enable(void **state)
@@ -513,7 +489,9 @@ static void test_second_front_end(void **state)
 	open_good(&first, &o);
 	for (i = 0; i < 5; i++) {
 		vufe_prepare(&second, &o);
-		if (!vufe_connect(&second))
+		if (!vufe_connect(&second) && harness_is_vfio())
+			vfuc_send(&second, VFUC_GET_INFO, 0, NULL, 0, NULL, 0);
+		else if (second.sock >= 0)
 			vufe_send(&second, VUFE_GET_FEATURES, 0, NULL, 0, NULL, 0);
 		assert_pings(&first, 1);
 		vufe_close(&second);
@@ -538,22 +516,24 @@ static void test_come_and_go(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
+	const struct CMUnitTest vhost[] = {
 		cmocka_unit_test(test_features),
-		cmocka_unit_test(test_config),
 		cmocka_unit_test(test_uml),
-		cmocka_unit_test(test_reconnect),
-		cmocka_unit_test(test_leave_anywhere),
-		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_status),
 		cmocka_unit_test(test_enable),
 		cmocka_unit_test(test_base),
 		cmocka_unit_test(test_call_again),
-		cmocka_unit_test(test_memory_changes),
 		cmocka_unit_test(test_table_again),
-		cmocka_unit_test(test_full_ring),
 		cmocka_unit_test(test_dribble),
 		cmocka_unit_test(test_inflight),
+	};
+	const struct CMUnitTest both[] = {
+		cmocka_unit_test(test_config),
+		cmocka_unit_test(test_reconnect),
+		cmocka_unit_test(test_leave_anywhere),
+		cmocka_unit_test(test_reset),
+		cmocka_unit_test(test_memory_changes),
+		cmocka_unit_test(test_full_ring),
 		cmocka_unit_test(test_leave_with_requests),
 		cmocka_unit_test(test_second_front_end),
 		cmocka_unit_test(test_come_and_go),
@@ -563,6 +543,9 @@ int main(void)
 
 	harness_need_server();
 	r = RUN_ROWS("ways to set up", setups, run_setup);
-	r += cmocka_run_group_tests_name("protocol", tests, harness_setup, harness_teardown);
+	if (!harness_is_vfio())
+		r += cmocka_run_group_tests_name("vhost-user", vhost, harness_setup,
+						 harness_teardown);
+	r += cmocka_run_group_tests_name("protocol", both, harness_setup, harness_teardown);
 	return r;
 }
