@@ -18,10 +18,8 @@
  * between publishing and signalling. So a new descriptor of a running queue, and a queue that
  * starts in the middle, get one for nothing, which drivers take in their stride.
  *
- * Descriptors for kick, call and error come from the front end and are read or written by us. A
- * write to any file would be done with our privileges, to a pipe it may raise SIGPIPE, and what
- * cannot be read must not be waited for: so only eventfds are taken, and sockets where we write.
- * They are made non-blocking, because the front end could fill or drain them under us.
+ * Descriptors for kick, call and error come from the front end and are read or written by us: only
+ * eventfds are taken (eventfd.h), and sockets where we write.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,6 +30,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "transport/eventfd.h"
 #include "transport/vhost_user/vhu.h"
 
 void vhu_vring_init(struct vhu_vring *vr)
@@ -348,37 +347,21 @@ int vhu_vring_enable(struct vhu_session *s, struct vhu_msg *m)
 	return 0;
 }
 
-/* An eventfd by name; where there is no /proc, by being an anonymous inode (which has no type). */
-static bool vring_is_eventfd(int fd, const struct stat *st)
-{
-	static const char want[] = "anon_inode:[eventfd]";
-	char path[32], name[sizeof(want)];
-	ssize_t n;
-
-	if (st->st_mode & S_IFMT)
-		return false;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	n = readlink(path, name, sizeof(name));
-	return n < 0 || (n == sizeof(want) - 1 && !memcmp(name, want, sizeof(want) - 1));
-}
-
-/* Decides whether we may use fd. O_NONBLOCK belongs to the open file, which both sides share. */
+/* Decides whether we may use fd. */
 static int vring_check_fd(struct vhu_session *s, int fd, bool *is_socket)
 {
 	bool socket_allowed = *is_socket;
 	struct stat st;
-	int flags;
+	int rc;
 
 	if (fstat(fd, &st) < 0)
 		return vhu_fail(s, -errno, "fstat: %s", strerror(errno));
 	*is_socket = S_ISSOCK(st.st_mode);
-	if (!(*is_socket && socket_allowed) && !vring_is_eventfd(fd, &st))
+	if (!(*is_socket && socket_allowed) && !eventfd_check(fd))
 		return vhu_fail(s, -EBADF, "the descriptor is not an eventfd%s",
 				socket_allowed ? " and not a socket" : "");
-	flags = fcntl(fd, F_GETFL);
-	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
-		return vhu_fail(s, -errno, "fcntl: %s", strerror(errno));
-	return 0;
+	rc = eventfd_make_nonblocking(fd);
+	return rc ? vhu_fail(s, rc, "fcntl: %s", strerror(-rc)) : 0;
 }
 
 /*
