@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # Sourced by the guest scripts: a Debian kernel and an initramfs that need no installation, QEMU
-# with vhost-user-fs devices, and the judgement over what the guest said.
+# with our devices, and the judgement over what the guest said. TRANSPORT=vfio-user gives the guest
+# whole PCIe functions, each behind a root port, with a QEMU that can; default is vhost-user.
 #
 # The guest runs a script of the caller as /main. On the serial line it says GUEST-BEGIN, the
 # script's output, GUEST-EXIT <status>. Everything else is noise unless it looks like a kernel bug.
@@ -10,10 +11,25 @@ softdpu_cache=${SOFTDPU_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/softdpu}
 guest_modules="virtio/virtio_ring virtio/virtio virtio/virtio_pci_modern_dev
 	virtio/virtio_pci_legacy_dev virtio/virtio_pci"
 
+transport=${TRANSPORT:-vhost-user}
+guest_qemu=qemu-system-x86_64
+
 guest_die()
 {
 	echo "guest: $*" >&2
 	exit 1
+}
+
+# A QEMU for the transport, in guest_qemu. 1: there is none, guest_why says why.
+guest_find_qemu()
+{
+	[ "$transport" = vfio-user ] || return 0
+	guest_why=$(mktemp "${TMPDIR:-/tmp}/softdpu-qemu.XXXXXX")
+	guest_qemu=$("$(dirname "${BASH_SOURCE[0]}")/fetch-qemu" 2>"$guest_why")
+	set -- $? "$(tail -1 "$guest_why")"
+	rm -f "$guest_why"
+	guest_why=$2
+	return "$1"
 }
 
 # The unpacked kernel package's directory, in guest_kernel. Downloaded once, never installed.
@@ -66,7 +82,19 @@ guest_write_init()
 	chmod 755 "$1"
 }
 
-# guest_initrd OUT MAIN [FILE...]: an initramfs with busybox, the modules, MAIN as /main, FILEs in /bin.
+# The libraries a program of this machine needs, below a directory.
+guest_copy_libs()
+{
+	local l
+
+	for l in $(ldd "$1" 2>/dev/null | grep -o '/[^ )]*'); do
+		mkdir -p "$2${l%/*}"
+		cp -L "$l" "$2$l"
+	done
+}
+
+# guest_initrd OUT MAIN [FILE...]: an initramfs with busybox, the modules, MAIN as /main, FILEs in /bin
+# and the libraries these need.
 guest_initrd()
 {
 	local out=$1 main=$2 d a
@@ -80,14 +108,33 @@ guest_initrd()
 	done
 	cp "$guest_kernel"/*.ko "$d/lib/"
 	cp "$main" "$d/main"
-	[ $# -eq 0 ] || cp "$@" "$d/bin/"
+	for a; do
+		cp --remove-destination -L "$a" "$d/bin/"
+		guest_copy_libs "$a" "$d"
+	done
+	[ ! -e "$d/bin/lspci" ] || [ ! -f /usr/share/misc/pci.ids ] ||
+		install -D /usr/share/misc/pci.ids "$d/usr/share/misc/pci.ids"
 	guest_write_init "$d/init"
 	(cd "$d" && find . | cpio --quiet -o -H newc -R 0:0) >"$out"
 	rm -rf "$d"
 }
 
+# guest_device N TAG=SOCKET: QEMU's arguments for a device, in args. Behind a root port it can be
+# unplugged; over vfio-user the tag is the device's own.
+guest_device()
+{
+	if [ "$transport" = vfio-user ]; then
+		args+=(-device "pcie-root-port,id=rp$1,chassis=$1,slot=$1"
+			-device "{\"driver\":\"vfio-user-pci\",\"id\":\"fs$1\",\"bus\":\"rp$1\",\"socket\":{\"path\":\"${2#*=}\",\"type\":\"unix\"}}")
+	else
+		args+=(-chardev "socket,id=c$1,path=${2#*=}"
+			-device "vhost-user-fs-pci,chardev=c$1,tag=${2%%=*},queue-size=${GUEST_QUEUE_SIZE:-1024}")
+	fi
+}
+
 # guest_start LOG SECONDS INITRD TAG=SOCKET...: starts a guest whose serial line goes to LOG and which
 # is ended after that time; guest_pid is what guest_wait waits for. GUEST_REBOOT=1: it may restart.
+# GUEST_PORTS=N: so many empty root ports, rp100 and on. QMP is at LOG.qmp.
 guest_start()
 {
 	local log=$1 seconds=$2 initrd=$3 accel=tcg,thread=multi cpu=max n=0 dev
@@ -97,17 +144,19 @@ guest_start()
 	[ -z "${GUEST_REBOOT:-}" ] || reboot=()
 	[ -w /dev/kvm ] && accel=kvm cpu=host
 	for dev; do
-		args+=(-chardev "socket,id=c$n,path=${dev#*=}"
-			-device "vhost-user-fs-pci,chardev=c$n,tag=${dev%%=*},queue-size=${GUEST_QUEUE_SIZE:-1024}")
-		n=$((n + 1))
+		guest_device $((++n)) "$dev"
+	done
+	for ((n = 100; n < 100 + ${GUEST_PORTS:-0}; n++)); do
+		args+=(-device "pcie-root-port,id=rp$n,chassis=$n,slot=$n")
 	done
 	: >"$log"
-	timeout -k 5 "$seconds" qemu-system-x86_64 -nodefaults -no-user-config \
+	timeout -k 5 "$seconds" "$guest_qemu" -nodefaults -no-user-config \
 		-display none -pidfile "$log.pid" "${reboot[@]}" -machine q35,memory-backend=mem \
 		-accel "$accel" -cpu "$cpu" -smp 2 -m 512M \
-		-object memory-backend-memfd,id=mem,size=512M,share=on \
+		-object "memory-backend-memfd,id=mem,size=512M,share=${GUEST_SHARE:-on}" \
 		-kernel "$guest_kernel/vmlinuz" -initrd "$initrd" \
 		-append "console=ttyS0 panic=-1 quiet mitigations=off" \
+		-qmp "unix:$log.qmp,server=on,wait=off" \
 		-serial "file:$log" "${args[@]}" </dev/null >"$log.qemu" 2>&1 &
 	guest_pid=$!
 }
@@ -200,7 +249,7 @@ serve_local()
 	else
 		[ -z "${5:-}" ] || ro=(--readonly --cache always)
 		"$SOFTDPU_BUILD/controller/doca_virtiofs" --local "$4" --tag "$3" --socket-path "$1" \
-			${SOFTDPU_ARGS:-} "${ro[@]}" </dev/null >>"$2" 2>&1 &
+			--transport "$transport" ${SOFTDPU_ARGS:-} "${ro[@]}" </dev/null >>"$2" 2>&1 &
 	fi
 	serve_wait "$1" "$2"
 }
@@ -210,7 +259,8 @@ serve_nfs()
 {
 	rm -f "$1"
 	"$SOFTDPU_BUILD/controller/doca_virtiofs" -s 127.0.0.1 -e "$4" \
-		-o "nfsport=$5,mountport=$6" --tag "$3" --socket-path "$1" ${SOFTDPU_ARGS:-} </dev/null >>"$2" 2>&1 &
+		-o "nfsport=$5,mountport=$6" --tag "$3" --socket-path "$1" --transport "$transport" \
+		${SOFTDPU_ARGS:-} </dev/null >>"$2" 2>&1 &
 	serve_wait "$1" "$2"
 }
 
@@ -218,7 +268,8 @@ serve_nfs()
 serve_config()
 {
 	rm -f "$1"
-	"$SOFTDPU_BUILD/controller/doca_virtiofs" --config "$3" ${SOFTDPU_ARGS:-} </dev/null >>"$2" 2>&1 &
+	"$SOFTDPU_BUILD/controller/doca_virtiofs" --config "$3" --transport "$transport" \
+		${SOFTDPU_ARGS:-} </dev/null >>"$2" 2>&1 &
 	serve_wait "$1" "$2"
 }
 
