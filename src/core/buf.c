@@ -48,6 +48,7 @@ void buf_init(struct doca_buf *buf, struct buf_owner *owner, struct doca_mmap *m
 	buf->refcount = 1;
 	buf->owner = owner;
 	buf->mmap = mmap;
+	buf->host = mmap ? mmap_host_of(mmap) : NULL;
 	if (mmap) {
 		buf->writable = mmap_is_writable(mmap);
 		mmap_buf_added(mmap, 1);

@@ -18,6 +18,7 @@
 #define BUF_MAX_LIST_LEN 1040u
 
 struct doca_mmap;
+struct mmap_host;
 
 /* Who takes a buf back when its count drops to zero. */
 struct buf_owner {
@@ -36,6 +37,7 @@ struct doca_buf {
 	uint32_t list_len; /* heads: number of elements; inner elements: 0 */
 	uint16_t refcount;
 	bool writable; /* permission snapshot of the mmap at creation */
+	struct mmap_host *host; /* whose addresses these are (mmap.h); NULL: this process's */
 };
 
 /*

@@ -19,6 +19,7 @@
 #include "base/util.h"
 #include "core/buf.h"
 #include "core/dev.h"
+#include "core/mmap.h"
 #include "core/pe.h"
 #include "core/task.h"
 #include "doca_dma.h"
@@ -120,26 +121,88 @@ static doca_error_t check_task(const struct doca_dma_task_memcpy *task, size_t *
 	return ret == DOCA_SUCCESS ? check_dst(task->dst, *ret_len) : ret;
 }
 
-/* Appends src's segments behind dst's. Both were checked; len > 0 means both have elements left. */
-static void copy(const struct doca_buf *src, struct doca_buf *dst, size_t len)
+/* Where bytes of a buf are for as long as memory is held. */
+static void *locate(const struct doca_buf *buf, void *memory, uint8_t *p, size_t *len, bool write)
 {
-	size_t src_off = 0;
+	if (!buf->host)
+		return p;
+	return buf->host->ops->translate(memory, (uintptr_t)p, *len, write, len);
+}
 
+static doca_error_t move_held(const struct doca_buf *dst, void *dst_memory, uint8_t *to,
+			      const struct doca_buf *src, void *src_memory, uint8_t *from,
+			      size_t len)
+{
 	while (len) {
-		size_t room = free_room(dst), left = src->data_len - src_off;
-		size_t now = min(room, left);
+		size_t now = len;
+		void *d = locate(dst, dst_memory, to, &now, true);
+		void *s = d ? locate(src, src_memory, from, &now, false) : NULL;
+
+		if (!s)
+			return DOCA_ERROR_IO_FAILED;
+		memmove(d, s, now);
+		to += now;
+		from += now;
+		len -= now;
+	}
+	return DOCA_SUCCESS;
+}
+
+/* One or both of them are memory of a host. */
+static doca_error_t move_host(const struct doca_buf *dst, uint8_t *to, const struct doca_buf *src,
+			      uint8_t *from, size_t len)
+{
+	void *dst_memory = dst->host ? dst->host->ops->take(dst->host) : NULL;
+	void *src_memory = src->host ? src->host->ops->take(src->host) : NULL;
+	doca_error_t ret = move_held(dst, dst_memory, to, src, src_memory, from, len);
+
+	if (dst->host)
+		dst->host->ops->give_back(dst_memory);
+	if (src->host)
+		src->host->ops->give_back(src_memory);
+	return ret;
+}
+
+/* Copies src's segments behind dst's. Both were checked; len > 0 means both have elements left. */
+static doca_error_t copy(const struct doca_buf *src, const struct doca_buf *dst, size_t len)
+{
+	size_t src_off = 0, dst_off = 0;
+	doca_error_t ret = DOCA_SUCCESS;
+
+	while (len && ret == DOCA_SUCCESS) {
+		size_t room = free_room(dst) - dst_off, left = src->data_len - src_off;
+		size_t most = min(room, left), now = min(len, most);
+		uint8_t *to = dst->data + dst->data_len + dst_off, *from = src->data + src_off;
 
 		/* Not memcpy: nothing keeps a caller from naming overlapping segments. */
-		memmove(dst->data + dst->data_len, src->data + src_off, now);
-		dst->data_len += now;
+		if (likely(!src->host && !dst->host))
+			memmove(to, from, now);
+		else
+			ret = move_host(dst, to, src, from, now);
+		dst_off += now;
 		src_off += now;
 		len -= now;
 		if (now == left) {
 			src = src->next;
 			src_off = 0;
 		}
-		if (now == room)
+		if (now == room) {
 			dst = dst->next;
+			dst_off = 0;
+		}
+	}
+	return ret;
+}
+
+/* The bytes are there: dst's segments grow. */
+static void append(struct doca_buf *dst, size_t len)
+{
+	while (len) {
+		size_t now = min(len, free_room(dst));
+
+		dst->data_len += now;
+		len -= now;
+		dst = dst->next;
 	}
 }
 
@@ -148,9 +211,11 @@ static doca_error_t execute(struct doca_dma_task_memcpy *task)
 	size_t len;
 	doca_error_t ret = check_task(task, &len);
 
+	if (ret == DOCA_SUCCESS)
+		ret = copy(task->src, task->dst, len);
 	if (ret != DOCA_SUCCESS)
 		return ret;
-	copy(task->src, task->dst, len);
+	append(task->dst, len);
 	/* What was copied is seen by whoever learns of the completion, in this thread or not. */
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	return DOCA_SUCCESS;

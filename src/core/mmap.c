@@ -31,6 +31,7 @@ struct doca_mmap {
 	void *free_cookie;
 	union doca_data user_data;
 	bool uncounted;
+	struct mmap_host *host; /* const; NULL: addresses are this process's */
 	/* state, configuring thread */
 	bool started;
 	bool ever_started;
@@ -88,6 +89,20 @@ doca_error_t doca_mmap_create(struct doca_mmap **ret_mmap)
 	return DOCA_SUCCESS;
 }
 
+doca_error_t mmap_create_host(struct mmap_host *host, struct doca_mmap **ret_mmap)
+{
+	doca_error_t err = doca_mmap_create(ret_mmap);
+
+	if (err == DOCA_SUCCESS)
+		(*ret_mmap)->host = host;
+	return err;
+}
+
+struct mmap_host *mmap_host_of(const struct doca_mmap *mmap)
+{
+	return mmap->host;
+}
+
 doca_error_t doca_mmap_destroy(struct doca_mmap *mmap)
 {
 	if (!mmap)
@@ -96,6 +111,8 @@ doca_error_t doca_mmap_destroy(struct doca_mmap *mmap)
 		return DOCA_ERROR_NOT_PERMITTED;
 	if (mmap->ever_started && mmap->free_cb)
 		mmap->free_cb(mmap->addr, mmap->len, mmap->free_cookie);
+	if (mmap->host)
+		mmap->host->ops->put(mmap->host);
 	free(mmap->devs);
 	free(mmap);
 	return DOCA_SUCCESS;

@@ -103,7 +103,7 @@ void pci_func_reset(struct pci_func *func);
 void pci_func_disconnected(struct pci_func *func);
 
 /* false: ops->settled() will be called. */
-bool pci_func_is_settled(const struct pci_func *func);
+bool pci_func_is_settled(struct pci_func *func);
 
 /* From the device, by way of its transport: NEEDS_RESET is set; the configuration changed. */
 void pci_func_needs_reset(struct pci_func *func);

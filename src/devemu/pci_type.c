@@ -331,13 +331,3 @@ doca_error_t doca_devemu_pci_type_set_bar_stateful_region_conf(struct doca_devem
 		return DOCA_ERROR_INVALID_VALUE;
 	return pci_type_add_region(type, id, PCI_REGION_STATEFUL, start_addr, size);
 }
-
-/* There is no function that could take the values over. */
-doca_error_t doca_devemu_pci_type_modify_bar_stateful_region_default_values(
-	struct doca_devemu_pci_type *type, uint8_t id, uint64_t start_addr, void *default_values,
-	uint64_t size)
-{
-	if (!type || !default_values)
-		return DOCA_ERROR_INVALID_VALUE;
-	return type->started ? DOCA_ERROR_NOT_SUPPORTED : DOCA_ERROR_BAD_STATE;
-}

@@ -64,15 +64,21 @@ enum pci_region_kind {
 	PCI_REGION_MSIX_TABLE,
 	PCI_REGION_MSIX_PBA,
 	PCI_REGION_STATEFUL,
+	/* of virtio devices, not for types of the application */
+	PCI_REGION_VIRTIO_COMMON,
+	PCI_REGION_VIRTIO_ISR,
+	PCI_REGION_VIRTIO_DEVICE,
+	PCI_REGION_VIRTIO_NOTIFY,
 };
 
 struct pci_region {
 	enum pci_region_kind kind;
 	uint64_t start, size;
+	uint8_t *defaults; /* stateful: what it holds at first; NULL: zeros */
 };
 
 struct pci_bar {
-	bool configured, is_io;
+	bool configured, is_io, prefetchable;
 	uint8_t log_size;
 	enum doca_devemu_pci_bar_mem_type mem_type;
 	unsigned int nr_regions;
@@ -85,7 +91,9 @@ struct doca_devemu_pci_type {
 	bool started;
 	struct doca_dev *dev;
 	struct pci_ids ids;
+	uint16_t num_db;
 	struct pci_bar bar[PCI_NUM_BARS];
+	unsigned int nr_devs; /* device objects of it; under the board lock */
 };
 
 struct doca_devemu_virtio_type {
@@ -100,6 +108,9 @@ struct doca_devemu_vfs_type {
 };
 
 /* ---- devices ---- */
+
+struct pci_host;
+struct pci_window;
 
 struct doca_devemu_pci_dev {
 	struct doca_ctx ctx;
@@ -122,6 +133,15 @@ struct doca_devemu_pci_dev {
 	struct pe_source unplug_timer; /* fd -1: not running */
 	uint64_t unplug_ns; /* PCI_UNPLUG_NS; tests have less patience */
 	bool flr; /* a function level reset waits for stop and start */
+	struct gmem *host_gm; /* memory of the host; NULL: none */
+	struct pci_host *host; /* what mmaps of it look at; NULL: there never was one */
+	/* control: of the application's own type */
+	bool due; /* progress() has something to do */
+	bool flr_told; /* its handler has run */
+	struct vdev_op *flr_op;
+	uint16_t num_db;
+	unsigned int nr_windows;
+	struct pci_window *window;
 };
 
 /* What the device asks of the I/O side of a queue; bits of vqueue.cmds. */
@@ -283,6 +303,13 @@ void virtio_type_init(struct doca_devemu_virtio_type *type, struct doca_dev *dev
 doca_error_t pci_dev_init(struct doca_devemu_pci_dev *pci, struct doca_devemu_pci_type *type,
 			  struct doca_dev_rep *rep);
 void pci_dev_fini(struct doca_devemu_pci_dev *pci);
+
+/*
+ * Resets of a device of the application's own type: as vdev_flr() and vdev_disconnected()
+ * (transport.h).
+ */
+void pci_dev_flr(struct doca_devemu_pci_dev *pci, struct vdev_op *op);
+void pci_dev_disconnected(struct doca_devemu_pci_dev *pci, struct vdev_op *op);
 
 /* ---- pci_hotplug.c: device thread ---- */
 

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "core/log.h"
+#include "devemu/pci_host.h"
 #include "devemu/vdev.h"
 
 SD_LOG_REGISTER(VIRTIO_CTL);
@@ -198,6 +199,7 @@ void vdev_set_memory(struct doca_devemu_virtio_dev *dev, struct gmem *gm,
 
 	dev->gm = gm_get(gm);
 	gm_put(old);
+	pci_host_set_memory(&dev->pci, gm);
 	pthread_mutex_lock(&dev->lock);
 	for (i = 0; i < VDEV_MAX_QUEUES; i++)
 		if (dev->queue[i].started)

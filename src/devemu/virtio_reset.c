@@ -13,6 +13,7 @@
  * The status register keeps its value until the end; a driver waits for it to read 0.
  */
 #include "core/log.h"
+#include "devemu/pci_host.h"
 #include "devemu/vdev.h"
 
 SD_LOG_REGISTER(VIRTIO_RESET);
@@ -74,6 +75,7 @@ void vdev_reset_finish(struct doca_devemu_virtio_dev *dev)
 	if (dev->reset.forget) {
 		gm_put(dev->gm);
 		dev->gm = NULL;
+		pci_host_set_memory(&dev->pci, NULL);
 	}
 	dev->class_reset(dev);
 	dev->reset = (struct vdev_reset){ 0 };
