@@ -193,6 +193,11 @@ static void session_message(struct vfu_session *s)
 	const struct vfu_request *req = vfu_request_find(s->msg.hdr.cmd);
 	int rc;
 
+	if ((s->msg.hdr.flags & VFU_F_TYPE) == VFU_F_REPLY) {
+		sd_log_dbg("%s: reply to nothing, command %u", session_path(s), s->msg.hdr.cmd);
+		vfu_rx_consume(&s->rx, &s->msg);
+		return;
+	}
 	s->why[0] = '\0';
 	s->patience = 0;
 	vfu_tx_begin(&s->reply, s->msg.hdr.id, s->msg.hdr.cmd, VFU_F_REPLY);
