@@ -5,10 +5,12 @@
 #include "base/util.h"
 #include "devemu/transport.h"
 #include "transport/loop/loop.h"
+#include "transport/vfio_user/vfio_user.h"
 #include "transport/vhost_user/vhost_user.h"
 
 static const struct transport_ops *const transports[] = {
 	&vhost_user_transport,
+	&vfio_user_transport,
 	&loop_transport,
 };
 
