@@ -177,7 +177,7 @@ void pci_msix_forget(struct pci_func *func); /* descriptors */
 void pci_msix_table_read(struct pci_func *func, uint64_t offset, uint8_t *dst, size_t len);
 void pci_msix_table_write(struct pci_func *func, uint64_t offset, const uint8_t *src, size_t len);
 void pci_msix_pba_read(struct pci_func *func, uint64_t offset, uint8_t *dst, size_t len);
-/* Masks have changed: what was pending may go. */
+/* Masks have changed: what was pending may go, and queues to other places. */
 void pci_msix_update(struct pci_func *func);
 bool pci_msix_is_active(const struct pci_func *func);
 bool pci_msix_may_fire(const struct pci_func *func, unsigned int vector);

@@ -61,6 +61,7 @@ void pci_msix_update(struct pci_func *func)
 		if (func->vector[i].pending)
 			pci_msix_fire(func, i);
 	pci_irq_update_intx(func);
+	pci_queue_sync(func);
 }
 
 static enum ctx_progress latch_ready(struct pe_source *src, uint32_t revents)
