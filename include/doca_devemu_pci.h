@@ -40,7 +40,11 @@ enum doca_devemu_pci_hotplug_state {
 typedef void (*doca_devemu_pci_dev_event_hotplug_state_change_handler_cb_t)(
 		struct doca_devemu_pci_dev *pci_dev, union doca_data user_data);
 
-/* The host wrote to a stateful region. The event lives until the handler returns. */
+/*
+ * The host wrote to a stateful region, once or more often since the last event for it; what it
+ * holds now tells doca_devemu_pci_dev_query_bar_stateful_region_values(). The event lives until the
+ * handler returns.
+ */
 typedef void (*doca_devemu_pci_dev_event_bar_stateful_region_driver_write_handler_cb_t)(
 		struct doca_devemu_pci_dev_event_bar_stateful_region_driver_write *event,
 		union doca_data user_data);
@@ -51,6 +55,10 @@ typedef void (*doca_devemu_pci_dev_event_bar_stateful_region_driver_write_handle
  */
 typedef void (*doca_devemu_pci_dev_event_flr_handler_cb_t)(struct doca_devemu_pci_dev *pci_dev,
 		union doca_data user_data);
+
+/* Can mmaps of host memory be given devices? 1. */
+DOCA_STABLE doca_error_t doca_devemu_pci_cap_is_mmap_add_dev_supported(
+		const struct doca_devinfo *devinfo, uint8_t *supported);
 
 /* Most hot-plug functions at a time. */
 DOCA_STABLE doca_error_t doca_devemu_pci_cap_get_max_hotplug_devices(
@@ -70,6 +78,10 @@ DOCA_STABLE doca_error_t doca_devemu_pci_dev_destroy(struct doca_devemu_pci_dev 
 
 /* View as a context, valid as long as the device. NULL for NULL. */
 DOCA_STABLE struct doca_ctx *doca_devemu_pci_dev_as_ctx(struct doca_devemu_pci_dev *pci_dev);
+
+/* View as an endpoint (doca_devemu_pci_ep.h), valid as long as the device. NULL for NULL. */
+DOCA_STABLE struct doca_devemu_pci_ep *doca_devemu_pci_dev_as_ep(
+		struct doca_devemu_pci_dev *pci_dev);
 
 /*
  * Registers of the configuration space, from the type if not set. Setters: BAD_STATE unless IDLE;
@@ -140,12 +152,18 @@ DOCA_STABLE doca_error_t doca_devemu_pci_dev_event_flr_register(struct doca_deve
 
 /* --- stateful regions --- */
 
-/* As doca_devemu_pci_type_modify_bar_stateful_region_default_values(), for one started device. */
+/*
+ * As doca_devemu_pci_type_modify_bar_stateful_region_default_values(), for one started device; from
+ * the next reset or plug on.
+ */
 DOCA_STABLE doca_error_t doca_devemu_pci_dev_modify_bar_stateful_region_default_values(
 		struct doca_devemu_pci_dev *pci_dev, uint8_t id, uint64_t start_addr,
 		void *default_values, uint64_t size);
 
-/* What the host reads now. Changing it raises no event. BAD_STATE: not started. */
+/*
+ * What the host reads now, at an offset in the BAR; the range lies in one region (INVALID_VALUE).
+ * Changing it raises no event. BAD_STATE: not started.
+ */
 DOCA_STABLE doca_error_t doca_devemu_pci_dev_modify_bar_stateful_region_values(
 		struct doca_devemu_pci_dev *pci_dev, uint8_t id, uint64_t offset, void *values,
 		uint64_t size);
@@ -169,12 +187,21 @@ DOCA_STABLE uint64_t
 doca_devemu_pci_dev_event_bar_stateful_region_driver_write_get_bar_region_start_addr(
 		struct doca_devemu_pci_dev_event_bar_stateful_region_driver_write *event);
 
+/* --- resources --- */
+
+/* A snapshot of what is left for a function, to be released. */
+DOCA_STABLE doca_error_t doca_devemu_pci_get_available_resources(const struct doca_devinfo *devinfo,
+		struct doca_devemu_pci_resources **pci_resources);
+DOCA_STABLE doca_error_t doca_devemu_pci_release_resources(
+		struct doca_devemu_pci_resources *pci_resources);
+DOCA_STABLE doca_error_t doca_devemu_pci_resources_get_num_msix(
+		const struct doca_devemu_pci_resources *pci_resources, uint32_t *num_msix);
+DOCA_STABLE doca_error_t doca_devemu_pci_resources_get_num_db(
+		const struct doca_devemu_pci_resources *pci_resources, uint32_t *num_db);
+
 /* --- host memory --- */
 
-/*
- * An mmap over the memory of the host, empty and stopped: its range is set in bus addresses.
- * Destroy it before the device stops. BAD_STATE: device not started.
- */
+/* doca_devemu_pci_ep_mmap_create() by the name it has up to 3.2. */
 DOCA_STABLE doca_error_t doca_devemu_pci_mmap_create(struct doca_devemu_pci_dev *pci_dev,
 		struct doca_mmap **mmap);
 

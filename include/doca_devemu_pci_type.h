@@ -42,6 +42,90 @@ DOCA_STABLE doca_error_t doca_devemu_pci_cap_type_is_bar_mem_type_supported(
 		const struct doca_devinfo *devinfo, enum doca_devemu_pci_bar_mem_type memory_type,
 		uint8_t *supported);
 
+/* Types of the user's own that can be started on one device. */
+DOCA_STABLE doca_error_t doca_devemu_pci_cap_get_max_types(const struct doca_devinfo *devinfo,
+		uint16_t *max_pci_types);
+
+/* Sizes of BARs and doorbells, as powers of two; how many of everything. */
+DOCA_STABLE doca_error_t doca_devemu_pci_cap_type_get_log_min_bar_size(
+		const struct doca_devinfo *devinfo, uint8_t *log_bar_size);
+DOCA_STABLE doca_error_t doca_devemu_pci_cap_type_get_log_max_bar_size(
+		const struct doca_devinfo *devinfo, uint8_t *log_bar_size);
+DOCA_STABLE doca_error_t doca_devemu_pci_cap_type_get_max_bars(const struct doca_devinfo *devinfo,
+		uint8_t *max_bars);
+DOCA_STABLE doca_error_t doca_devemu_pci_cap_type_get_max_num_msix(
+		const struct doca_devinfo *devinfo, uint16_t *num_msix);
+DOCA_STABLE doca_error_t doca_devemu_pci_cap_type_get_max_num_db(const struct doca_devinfo *devinfo,
+		uint16_t *num_db);
+DOCA_STABLE doca_error_t doca_devemu_pci_cap_type_get_log_min_db_size(
+		const struct doca_devinfo *devinfo, uint8_t *log_db_size);
+DOCA_STABLE doca_error_t doca_devemu_pci_cap_type_get_log_max_db_size(
+		const struct doca_devinfo *devinfo, uint8_t *log_db_size);
+DOCA_STABLE doca_error_t doca_devemu_pci_cap_type_get_log_min_db_stride_size(
+		const struct doca_devinfo *devinfo, uint8_t *log_stride_size);
+DOCA_STABLE doca_error_t doca_devemu_pci_cap_type_get_log_max_db_stride_size(
+		const struct doca_devinfo *devinfo, uint8_t *log_stride_size);
+
+/* Regions of all kinds in a BAR, and in all BARs. */
+DOCA_STABLE doca_error_t doca_devemu_pci_cap_bar_get_max_bar_regions(
+		const struct doca_devinfo *devinfo, uint32_t *max_bar_regions);
+DOCA_STABLE doca_error_t doca_devemu_pci_cap_type_get_max_bar_regions(
+		const struct doca_devinfo *devinfo, uint32_t *max_bar_regions);
+
+/* How doorbells may be told apart, 0 or 1. */
+DOCA_STABLE doca_error_t doca_devemu_pci_cap_bar_db_region_is_identify_by_offset_supported(
+		const struct doca_devinfo *devinfo, uint8_t *supported);
+DOCA_STABLE doca_error_t doca_devemu_pci_cap_bar_db_region_is_identify_by_data_supported(
+		const struct doca_devinfo *devinfo, uint8_t *supported);
+
+/*
+ * Regions of one kind: what their size is a multiple of, how many of these they may have, what
+ * their start is a multiple of, and how many there may be in a BAR, and in all BARs.
+ */
+DOCA_STABLE doca_error_t doca_devemu_pci_cap_bar_db_region_get_region_block_size(
+		const struct doca_devinfo *devinfo, uint32_t *block_size);
+DOCA_STABLE doca_error_t doca_devemu_pci_cap_bar_db_region_get_max_num_region_blocks(
+		const struct doca_devinfo *devinfo, uint32_t *max_blocks);
+DOCA_STABLE doca_error_t doca_devemu_pci_cap_bar_db_region_get_start_addr_alignment(
+		const struct doca_devinfo *devinfo, uint32_t *alignment);
+DOCA_STABLE doca_error_t doca_devemu_pci_cap_bar_get_max_bar_db_regions(
+		const struct doca_devinfo *devinfo, uint32_t *max_regions);
+DOCA_STABLE doca_error_t doca_devemu_pci_cap_type_get_max_bar_db_regions(
+		const struct doca_devinfo *devinfo, uint32_t *max_regions);
+
+DOCA_STABLE doca_error_t doca_devemu_pci_cap_bar_stateful_region_get_region_block_size(
+		const struct doca_devinfo *devinfo, uint32_t *block_size);
+DOCA_STABLE doca_error_t doca_devemu_pci_cap_bar_stateful_region_get_max_num_region_blocks(
+		const struct doca_devinfo *devinfo, uint32_t *max_blocks);
+DOCA_STABLE doca_error_t doca_devemu_pci_cap_bar_stateful_region_get_start_addr_alignment(
+		const struct doca_devinfo *devinfo, uint32_t *alignment);
+DOCA_STABLE doca_error_t doca_devemu_pci_cap_bar_get_max_bar_stateful_regions(
+		const struct doca_devinfo *devinfo, uint32_t *max_regions);
+DOCA_STABLE doca_error_t doca_devemu_pci_cap_type_get_max_bar_stateful_regions(
+		const struct doca_devinfo *devinfo, uint32_t *max_regions);
+
+DOCA_STABLE doca_error_t doca_devemu_pci_cap_bar_msix_table_region_get_region_block_size(
+		const struct doca_devinfo *devinfo, uint32_t *block_size);
+DOCA_STABLE doca_error_t doca_devemu_pci_cap_bar_msix_table_region_get_max_num_region_blocks(
+		const struct doca_devinfo *devinfo, uint32_t *max_blocks);
+DOCA_STABLE doca_error_t doca_devemu_pci_cap_bar_msix_table_region_get_start_addr_alignment(
+		const struct doca_devinfo *devinfo, uint32_t *alignment);
+DOCA_STABLE doca_error_t doca_devemu_pci_cap_bar_get_max_bar_msix_table_regions(
+		const struct doca_devinfo *devinfo, uint32_t *max_regions);
+DOCA_STABLE doca_error_t doca_devemu_pci_cap_type_get_max_bar_msix_table_regions(
+		const struct doca_devinfo *devinfo, uint32_t *max_regions);
+
+DOCA_STABLE doca_error_t doca_devemu_pci_cap_bar_msix_pba_region_get_region_block_size(
+		const struct doca_devinfo *devinfo, uint32_t *block_size);
+DOCA_STABLE doca_error_t doca_devemu_pci_cap_bar_msix_pba_region_get_max_num_region_blocks(
+		const struct doca_devinfo *devinfo, uint32_t *max_blocks);
+DOCA_STABLE doca_error_t doca_devemu_pci_cap_bar_msix_pba_region_get_start_addr_alignment(
+		const struct doca_devinfo *devinfo, uint32_t *alignment);
+DOCA_STABLE doca_error_t doca_devemu_pci_cap_bar_get_max_bar_msix_pba_regions(
+		const struct doca_devinfo *devinfo, uint32_t *max_regions);
+DOCA_STABLE doca_error_t doca_devemu_pci_cap_type_get_max_bar_msix_pba_regions(
+		const struct doca_devinfo *devinfo, uint32_t *max_regions);
+
 /*
  * A type of the user's own: stopped, without a device. The same name in two processes means the
  * same configuration. Destroying: BAD_STATE when started, NOT_PERMITTED for a default type.
@@ -51,8 +135,9 @@ DOCA_STABLE doca_error_t doca_devemu_pci_type_create(const char *name,
 DOCA_STABLE doca_error_t doca_devemu_pci_type_destroy(struct doca_devemu_pci_type *pci_type);
 
 /*
- * Start freezes and registers the configuration: needs a device and BARs that fit together.
- * IN_USE: stopping while functions of the type exist.
+ * Start freezes and registers the configuration: needs a device, and BARs and regions that fit
+ * together (BAD_CONFIG). FULL: too many types. ALREADY_EXIST: one of that name is started.
+ * IN_USE: stopping while device objects of the type exist.
  */
 DOCA_STABLE doca_error_t doca_devemu_pci_type_start(struct doca_devemu_pci_type *pci_type);
 DOCA_STABLE doca_error_t doca_devemu_pci_type_stop(struct doca_devemu_pci_type *pci_type);
@@ -137,6 +222,12 @@ DOCA_STABLE doca_error_t doca_devemu_pci_type_get_num_msix(
 DOCA_STABLE doca_error_t doca_devemu_pci_type_set_num_msix(struct doca_devemu_pci_type *pci_type,
 		uint16_t num_msix);
 
+/* Doorbells of a function. NOT_PERMITTED for a default type. Setter otherwise as above. */
+DOCA_STABLE doca_error_t doca_devemu_pci_type_get_num_db(
+		const struct doca_devemu_pci_type *pci_type, uint16_t *num_db);
+DOCA_STABLE doca_error_t doca_devemu_pci_type_set_num_db(struct doca_devemu_pci_type *pci_type,
+		uint16_t num_db);
+
 /*
  * BARs, of 2^log_sz bytes. While stopped (BAD_STATE); sizes and places are checked at start. The
  * upper half of a 64-bit BAR is declared with size 0.
@@ -150,7 +241,8 @@ DOCA_STABLE doca_error_t doca_devemu_pci_type_set_io_bar_conf(struct doca_devemu
 /*
  * Regions of the BAR with this id: doorbells told apart by offset or by data (in bytes msbyte to
  * lsbyte, little endian when msbyte is the greater), MSI-X table, its pending bits, and registers
- * that hold what the host wrote last.
+ * that hold what the host wrote last. Doorbells only hold it as well: there is no accelerator to be
+ * told. INVALID_VALUE: not aligned, or larger than the capabilities say. FULL: too many of a kind.
  */
 DOCA_STABLE doca_error_t doca_devemu_pci_type_set_bar_db_region_by_offset_conf(
 		struct doca_devemu_pci_type *pci_type, uint8_t id, uint64_t start_addr,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The PCI layer of an emulated device. A static function of the board is always plugged, and its PCI
- * identity fixed because the host has enumerated it; that of a hot-plug function is open until it is
- * plugged.
+ * The PCI layer of an emulated device. A static function of the board is always plugged, and its
+ * PCI identity fixed because the host has enumerated it; that of a hot-plug function is open until
+ * it is plugged.
  *
  * Theory of operation: a device is the view of a virtio-fs device, or one of a type of the
  * application's, which is a context of its own. That one has nothing to wait for, so it starts and
@@ -55,6 +55,7 @@ static void pci_dev_set_ids(struct doca_devemu_pci_dev *pci)
 	const struct doca_devinfo *info = pci->fn->manager;
 
 	pci->ids = pci->type->ids;
+	pci->num_db = pci->type->num_db;
 	if (pci->fn->is_hotplug)
 		return;
 	pci->ids.subsystem_vendor_id = info->subsystem_vendor_id;
@@ -77,6 +78,7 @@ doca_error_t pci_dev_init(struct doca_devemu_pci_dev *pci, struct doca_devemu_pc
 	if (err != DOCA_SUCCESS)
 		return err;
 	dev_rep_get(rep);
+	pci->ep.pci = pci;
 	pci->rep = rep;
 	pci->fn = fn;
 	pci->transport = transport_find(fn->transport);
@@ -205,7 +207,6 @@ static doca_error_t pci_dev_create(struct doca_devemu_pci_dev *pci,
 	}
 	if (err != DOCA_SUCCESS)
 		ctx_fini(&pci->ctx);
-	pci->num_db = type->num_db;
 	return err;
 }
 

@@ -1,23 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * PCI types. The default type of virtio-fs is the library's own: always started, unchangeable.
- * Types made by the application can be configured and started; functions of them would have to be
- * hot plugged, which no board offers, so creating one is refused.
+ * Types made by the application are configured, started, and then functions of them can be hot
+ * plugged.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/util.h"
+#include "core/board.h"
 #include "core/log.h"
 #include "devemu/vdev.h"
 
 SD_LOG_REGISTER(PCI_TYPE);
 
-#define BAR_LOG_MIN 12
-#define BAR_LOG_MAX 30
-#define STATEFUL_ALIGN 64
-#define DB_LOG_STRIDE_MIN 2
-#define DB_LOG_STRIDE_MAX 12
+/* Board lock. */
+static LIST_HEAD(, doca_devemu_pci_type) started_types = LIST_HEAD_INITIALIZER(started_types);
 
 /* ---- life ---- */
 
@@ -35,6 +33,15 @@ doca_error_t doca_devemu_pci_type_create(const char *name, struct doca_devemu_pc
 	return DOCA_SUCCESS;
 }
 
+static void pci_type_free_defaults(struct doca_devemu_pci_type *type)
+{
+	unsigned int i, r;
+
+	for (i = 0; i < PCI_NUM_BARS; i++)
+		for (r = 0; r < type->bar[i].nr_regions; r++)
+			free(type->bar[i].region[r].defaults);
+}
+
 doca_error_t doca_devemu_pci_type_destroy(struct doca_devemu_pci_type *type)
 {
 	if (!type)
@@ -43,6 +50,7 @@ doca_error_t doca_devemu_pci_type_destroy(struct doca_devemu_pci_type *type)
 		return DOCA_ERROR_NOT_PERMITTED;
 	if (type->started)
 		return DOCA_ERROR_BAD_STATE;
+	pci_type_free_defaults(type);
 	free(type);
 	return DOCA_SUCCESS;
 }
@@ -87,30 +95,113 @@ static bool pci_bars_valid(const struct doca_devemu_pci_type *type)
 	return true;
 }
 
+static const struct pci_region *pci_type_find_region(const struct doca_devemu_pci_type *type,
+						     enum pci_region_kind kind, unsigned int *ret_nr)
+{
+	const struct pci_region *found = NULL;
+	unsigned int i, r, nr = 0;
+
+	for (i = 0; i < PCI_NUM_BARS; i++) {
+		for (r = 0; r < type->bar[i].nr_regions; r++) {
+			if (type->bar[i].region[r].kind != kind)
+				continue;
+			found = &type->bar[i].region[r];
+			nr++;
+		}
+	}
+	*ret_nr = nr;
+	return found;
+}
+
+/* Vectors need one table and one set of pending bits, large enough. */
+static bool pci_msix_valid(const struct doca_devemu_pci_type *type)
+{
+	unsigned int nr_tables, nr_pbas, cnt = type->ids.num_msix;
+	const struct pci_region *table, *pba;
+
+	table = pci_type_find_region(type, PCI_REGION_MSIX_TABLE, &nr_tables);
+	pba = pci_type_find_region(type, PCI_REGION_MSIX_PBA, &nr_pbas);
+	if (nr_tables > 1 || nr_pbas > 1)
+		return false;
+	if (!cnt)
+		return true;
+	return table && pba && table->size >= cnt * 16u && pba->size >= ALIGN_UP(cnt, 64u) / 8;
+}
+
+/* Board lock held. */
+static doca_error_t pci_type_may_register(const struct doca_devemu_pci_type *type)
+{
+	const struct doca_devemu_pci_type *other;
+	unsigned int cnt = 0;
+
+	LIST_FOREACH(other, &started_types, started_link) {
+		if (other->dev->info != type->dev->info)
+			continue;
+		cnt++;
+		if (!strcmp(other->name, type->name))
+			return DOCA_ERROR_ALREADY_EXIST;
+	}
+	return cnt < PCI_MAX_TYPES ? DOCA_SUCCESS : DOCA_ERROR_FULL;
+}
+
 doca_error_t doca_devemu_pci_type_start(struct doca_devemu_pci_type *type)
 {
+	doca_error_t err;
+
 	if (!type)
 		return DOCA_ERROR_INVALID_VALUE;
 	if (type->started)
 		return DOCA_ERROR_BAD_STATE;
-	if (!type->dev || !pci_bars_valid(type)) {
-		sd_log_err("PCI type \"%s\": no device, or its BARs do not fit together",
+	if (!type->dev || !pci_bars_valid(type) || !pci_msix_valid(type)) {
+		sd_log_err("PCI type \"%s\": no device, or its BARs and vectors do not fit together",
 			   type->name);
 		return DOCA_ERROR_BAD_CONFIG;
 	}
+	board_lock();
+	err = pci_type_may_register(type);
+	if (err == DOCA_SUCCESS)
+		LIST_INSERT_HEAD(&started_types, type, started_link);
+	board_unlock();
+	if (err != DOCA_SUCCESS)
+		return err;
 	type->started = true;
 	dev_get(type->dev);
 	return DOCA_SUCCESS;
 }
 
+/* Device objects of it exist, or open representors. Board lock held. */
+static bool pci_type_is_used(const struct doca_devemu_pci_type *type)
+{
+	char key[FUNCTION_TYPE_LEN];
+	unsigned int i;
+
+	pci_type_key(type, key);
+	for (i = 0; i < DEV_MAX_PORTS; i++) {
+		const struct function *fn = type->dev->info->port[i];
+
+		if (fn && fn->rep_opens && !strcmp(fn->type, key))
+			return true;
+	}
+	return type->nr_devs != 0;
+}
+
 doca_error_t doca_devemu_pci_type_stop(struct doca_devemu_pci_type *type)
 {
+	bool used;
+
 	if (!type)
 		return DOCA_ERROR_INVALID_VALUE;
 	if (type->is_default)
 		return DOCA_ERROR_NOT_PERMITTED;
 	if (!type->started)
 		return DOCA_ERROR_BAD_STATE;
+	board_lock();
+	used = pci_type_is_used(type);
+	if (!used)
+		LIST_REMOVE(type, started_link);
+	board_unlock();
+	if (used)
+		return DOCA_ERROR_IN_USE;
 	type->started = false;
 	dev_put(type->dev);
 	return DOCA_SUCCESS;
@@ -175,7 +266,8 @@ doca_error_t doca_devemu_pci_cap_type_is_mgmt_supported(const struct doca_devinf
 {
 	if (!devinfo || !type || !supported)
 		return DOCA_ERROR_INVALID_VALUE;
-	*supported = type->is_default && type->dev->info == devinfo && devinfo->vfs_enabled;
+	*supported = type->dev && type->dev->info == devinfo &&
+		     (!type->is_default || devinfo->vfs_enabled);
 	return DOCA_SUCCESS;
 }
 
@@ -229,6 +321,30 @@ PCI_TYPE_ID(revision_id, uint8_t, revision_id, true)
 PCI_TYPE_ID(class_code, uint32_t, class_code, value <= 0xffffff)
 PCI_TYPE_ID(num_msix, uint16_t, num_msix, value <= PCI_NUM_MSIX_MAX)
 
+/* Virtio devices have doorbells of their own, one per queue. */
+doca_error_t doca_devemu_pci_type_get_num_db(const struct doca_devemu_pci_type *type,
+					     uint16_t *num_db)
+{
+	if (!type || !num_db)
+		return DOCA_ERROR_INVALID_VALUE;
+	if (type->is_default)
+		return DOCA_ERROR_NOT_PERMITTED;
+	*num_db = type->num_db;
+	return DOCA_SUCCESS;
+}
+
+doca_error_t doca_devemu_pci_type_set_num_db(struct doca_devemu_pci_type *type, uint16_t num_db)
+{
+	if (!type || num_db > PCI_NUM_DB_MAX)
+		return DOCA_ERROR_INVALID_VALUE;
+	if (type->is_default)
+		return DOCA_ERROR_NOT_PERMITTED;
+	if (type->started)
+		return DOCA_ERROR_BAD_STATE;
+	type->num_db = num_db;
+	return DOCA_SUCCESS;
+}
+
 /* ---- layout ---- */
 
 static doca_error_t pci_type_may_lay_out(const struct doca_devemu_pci_type *type, uint8_t id)
@@ -247,12 +363,13 @@ doca_error_t doca_devemu_pci_type_set_memory_bar_conf(
 	if (err != DOCA_SUCCESS)
 		return err;
 	if ((unsigned int)memory_type > DOCA_DEVEMU_PCI_BAR_MEM_TYPE_64_BIT ||
-	    (log_sz && (log_sz < BAR_LOG_MIN || log_sz > BAR_LOG_MAX)))
+	    (log_sz && (log_sz < PCI_BAR_LOG_MIN || log_sz > PCI_BAR_LOG_MAX)))
 		return DOCA_ERROR_INVALID_VALUE;
 	type->bar[id].configured = true;
 	type->bar[id].is_io = false;
 	type->bar[id].log_size = log_sz;
 	type->bar[id].mem_type = memory_type;
+	type->bar[id].prefetchable = prefetchable;
 	return DOCA_SUCCESS;
 }
 
@@ -263,12 +380,33 @@ doca_error_t doca_devemu_pci_type_set_io_bar_conf(struct doca_devemu_pci_type *t
 
 	if (err != DOCA_SUCCESS)
 		return err;
-	if (log_sz > BAR_LOG_MAX)
+	if (log_sz > PCI_BAR_LOG_MAX)
 		return DOCA_ERROR_INVALID_VALUE;
 	type->bar[id].configured = true;
 	type->bar[id].is_io = true;
 	type->bar[id].log_size = log_sz;
 	return DOCA_SUCCESS;
+}
+
+/* By kind: most blocks of a region, most regions of a BAR. Both sorts of doorbells are one kind. */
+static const struct {
+	enum pci_region_kind counted_with;
+	uint32_t max_blocks, max_regions;
+} region_limits[] = {
+	[PCI_REGION_DB_BY_OFFSET] = {PCI_REGION_DB_BY_DATA, PCI_DB_MAX_BLOCKS, PCI_BAR_MAX_OF_KIND},
+	[PCI_REGION_DB_BY_DATA] = {PCI_REGION_DB_BY_DATA, PCI_DB_MAX_BLOCKS, PCI_BAR_MAX_OF_KIND},
+	[PCI_REGION_MSIX_TABLE] = {PCI_REGION_MSIX_TABLE, PCI_MSIX_MAX_BLOCKS, 1},
+	[PCI_REGION_MSIX_PBA] = {PCI_REGION_MSIX_PBA, PCI_MSIX_MAX_BLOCKS, 1},
+	[PCI_REGION_STATEFUL] = {PCI_REGION_STATEFUL, PCI_STATEFUL_MAX_BLOCKS, PCI_BAR_MAX_OF_KIND},
+};
+
+static unsigned int pci_bar_count_kind(const struct pci_bar *bar, enum pci_region_kind kind)
+{
+	unsigned int i, cnt = 0;
+
+	for (i = 0; i < bar->nr_regions; i++)
+		cnt += region_limits[bar->region[i].kind].counted_with == kind;
+	return cnt;
 }
 
 static doca_error_t pci_type_add_region(struct doca_devemu_pci_type *type, uint8_t id,
@@ -280,21 +418,28 @@ static doca_error_t pci_type_add_region(struct doca_devemu_pci_type *type, uint8
 	if (err != DOCA_SUCCESS)
 		return err;
 	bar = &type->bar[id];
-	if (!size || start + size < start)
+	if (!size || start + size < start || (start | size) % PCI_REGION_BLOCK ||
+	    size / PCI_REGION_BLOCK > region_limits[kind].max_blocks)
 		return DOCA_ERROR_INVALID_VALUE;
-	if (bar->nr_regions == PCI_BAR_MAX_REGIONS)
+	if (pci_bar_count_kind(bar, region_limits[kind].counted_with) ==
+	    region_limits[kind].max_regions)
 		return DOCA_ERROR_FULL;
 	bar->region[bar->nr_regions++] =
 		(struct pci_region){ .kind = kind, .start = start, .size = size };
 	return DOCA_SUCCESS;
 }
 
+static bool db_size_valid(uint8_t log_size)
+{
+	return log_size >= PCI_DB_LOG_SIZE_MIN && log_size <= PCI_DB_LOG_SIZE_MAX;
+}
+
 doca_error_t doca_devemu_pci_type_set_bar_db_region_by_offset_conf(
 	struct doca_devemu_pci_type *type, uint8_t id, uint64_t start_addr, uint64_t size,
 	uint8_t log_db_size, uint8_t log_stride_size)
 {
-	if (log_db_size < 1 || log_db_size > 3 || log_stride_size < DB_LOG_STRIDE_MIN ||
-	    log_stride_size > DB_LOG_STRIDE_MAX)
+	if (!db_size_valid(log_db_size) || log_stride_size < PCI_DB_LOG_STRIDE_MIN ||
+	    log_stride_size > PCI_DB_LOG_STRIDE_MAX)
 		return DOCA_ERROR_INVALID_VALUE;
 	return pci_type_add_region(type, id, PCI_REGION_DB_BY_OFFSET, start_addr, size);
 }
@@ -303,7 +448,7 @@ doca_error_t doca_devemu_pci_type_set_bar_db_region_by_data_conf(
 	struct doca_devemu_pci_type *type, uint8_t id, uint64_t start_addr, uint64_t size,
 	uint8_t log_db_size, uint16_t db_id_msbyte, uint16_t db_id_lsbyte)
 {
-	if (log_db_size < 1 || log_db_size > 3 || db_id_msbyte >= 1u << log_db_size ||
+	if (!db_size_valid(log_db_size) || db_id_msbyte >= 1u << log_db_size ||
 	    db_id_lsbyte >= 1u << log_db_size)
 		return DOCA_ERROR_INVALID_VALUE;
 	return pci_type_add_region(type, id, PCI_REGION_DB_BY_DATA, start_addr, size);
@@ -327,7 +472,5 @@ doca_error_t doca_devemu_pci_type_set_bar_stateful_region_conf(struct doca_devem
 							       uint8_t id, uint64_t start_addr,
 							       uint64_t size)
 {
-	if (start_addr % STATEFUL_ALIGN || size % STATEFUL_ALIGN)
-		return DOCA_ERROR_INVALID_VALUE;
 	return pci_type_add_region(type, id, PCI_REGION_STATEFUL, start_addr, size);
 }

@@ -2,8 +2,8 @@
 /*
  * Theory of operation
  *
- * The registers of a virtio device on PCI (virtio 1.2, 4.1.4) as one table: where each one lies, how
- * it is read, and what writing it does. An access of another width than the register's is legal
+ * The registers of a virtio device on PCI (virtio 1.2, 4.1.4) as one table: where each one lies,
+ * how it is read, and what writing it does. An access of another width than the register's is legal
  * here: a read cuts out its part, a write changes its part of what the register reads now. That
  * gives 32-bit halves of 64-bit addresses for free and leaves no access undefined.
  *
@@ -435,8 +435,8 @@ int pci_func_nth_doorbell(const struct pci_func *func, unsigned int index, unsig
 }
 
 /*
- * Memory the host maps lies where the region has it, so that one descriptor serves the whole BAR; it
- * is sealed, or the host could make our own access to it fail.
+ * Memory the host maps lies where the region has it, so that one descriptor serves the whole BAR;
+ * it is sealed, or the host could make our own access to it fail.
  */
 int pci_notify_init(struct pci_func *func)
 {

@@ -26,6 +26,7 @@
 #include "core/dev.h"
 #include "core/pe.h"
 #include "devemu/mailbox.h"
+#include "devemu/pci_limits.h"
 #include "devemu/transport.h"
 #include "doca_devemu_pci.h"
 #include "doca_devemu_vfs.h"
@@ -53,10 +54,6 @@ struct pci_ids {
 	uint32_t class_code;
 	uint16_t num_msix;
 };
-
-#define PCI_NUM_MSIX_MAX 2048
-#define PCI_NUM_BARS 6
-#define PCI_BAR_MAX_REGIONS 40 /* 8 of each of the five kinds */
 
 enum pci_region_kind {
 	PCI_REGION_DB_BY_OFFSET,
@@ -93,7 +90,9 @@ struct doca_devemu_pci_type {
 	struct pci_ids ids;
 	uint16_t num_db;
 	struct pci_bar bar[PCI_NUM_BARS];
-	unsigned int nr_devs; /* device objects of it; under the board lock */
+	/* under the board lock */
+	unsigned int nr_devs; /* device objects of it */
+	LIST_ENTRY(doca_devemu_pci_type) started_link; /* not of default types */
 };
 
 struct doca_devemu_virtio_type {
@@ -112,8 +111,13 @@ struct doca_devemu_vfs_type {
 struct pci_host;
 struct pci_window;
 
+struct doca_devemu_pci_ep { /* a view */
+	struct doca_devemu_pci_dev *pci;
+};
+
 struct doca_devemu_pci_dev {
 	struct doca_ctx ctx;
+	struct doca_devemu_pci_ep ep;
 	/* const */
 	struct doca_devemu_pci_type *type;
 	struct doca_dev_rep *rep;

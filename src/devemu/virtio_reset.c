@@ -59,6 +59,9 @@ void vdev_disconnected(struct doca_devemu_virtio_dev *dev, struct vdev_op *op)
 
 void vdev_flr(struct doca_devemu_virtio_dev *dev, struct vdev_op *op)
 {
+	/* The handler of a reset by the driver has run: this is news. */
+	if (!dev->pci.flr)
+		dev->reset.told = false;
 	dev->pci.flr = true;
 	dev->reset.tell = true;
 	vdev_reset_begin(dev, op);
@@ -157,7 +160,8 @@ doca_error_t doca_devemu_virtio_dev_reset_complete(struct doca_devemu_virtio_dev
 {
 	if (!dev)
 		return DOCA_ERROR_INVALID_VALUE;
-	if (!dev->reset.told || dev->pci.flr)
+	/* Who has no handler for function level resets takes them for those of the driver. */
+	if (!dev->reset.told || (dev->pci.flr && dev->pci.flr_cb))
 		return DOCA_ERROR_BAD_STATE;
 	if (__atomic_load_n(&dev->nr_orphans, __ATOMIC_ACQUIRE))
 		return DOCA_ERROR_IN_USE;
