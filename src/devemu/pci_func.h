@@ -97,6 +97,32 @@ void pci_func_mask_intx(struct pci_func *func, bool masked);
 /* Memory the function may reach, empty at the start. Takes a count on gm. */
 void pci_func_set_memory(struct pci_func *func, struct gmem *gm);
 
+/*
+ * A transport that cannot map the memory of its host keeps a copy, and relays what device and driver
+ * write to the rings. It stands between them: the device's doorbell and interrupt are the relay's,
+ * those of the host stay in pci_func_doorbell() and pci_func_interrupt().
+ */
+struct pci_func_queue { /* as the driver has set it up */
+	uint16_t size;
+	uint64_t desc, avail, used; /* bus addresses, in memory as it was set last */
+};
+
+struct pci_func_relay {
+	/*
+	 * The device gets this queue when the call returns, at the first entry of its rings. Gives
+	 * the descriptor the device is to read for kicks, and the one it is to write for
+	 * interrupts; they become the function's. -errno: the queue cannot be served.
+	 */
+	int (*start)(void *port, unsigned int index, const struct pci_func_queue *q,
+		     int *ret_kick_fd, int *ret_call_fd);
+};
+
+/* For queues that start from now on; NULL: the device is on its own. Const while it is set. */
+void pci_func_set_relay(struct pci_func *func, const struct pci_func_relay *relay);
+bool pci_func_queue_runs(const struct pci_func *func, unsigned int index);
+/* The driver is interrupted for this queue, by whatever way it has chosen. */
+void pci_func_interrupt(struct pci_func *func, unsigned int index);
+
 /* Function level reset (configuration space does it by itself); host and memory stay. */
 void pci_func_reset(struct pci_func *func);
 /* The host is gone: power-on state, memory and interrupts forgotten, the device told. */

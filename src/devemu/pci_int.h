@@ -59,6 +59,7 @@ struct func_queue { /* registers, and what has become of them */
 	bool enabled, resetting;
 	uint64_t addr[3]; /* enum queue_part */
 	bool running; /* the device has it */
+	bool relayed; /* by pci_func_relay */
 	bool refused; /* it could not be started: nothing helps but a reset */
 	struct func_route route; /* as the device has it */
 	int kick_fd; /* doorbell; -1 until needed */
@@ -88,6 +89,7 @@ struct pci_func {
 	struct doca_pe *pe;
 	const struct pci_func_ops *ops;
 	void *port;
+	const struct pci_func_relay *relay; /* or NULL */
 	struct func_bar bar[PCI_NUM_BARS];
 	int notify_fd; /* memory with the doorbell page the host may map; -1: doorbells are messages */
 	uint8_t *notify_mem; /* the page */

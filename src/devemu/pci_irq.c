@@ -125,6 +125,16 @@ int pci_irq_route_fd(struct pci_func *func, const struct func_route *route)
 
 /* ---- the host's side ---- */
 
+void pci_func_interrupt(struct pci_func *func, unsigned int index)
+{
+	uint16_t vector = func->queue[index].vector;
+
+	if (!pci_msix_is_active(func))
+		irq_set_isr(func, ISR_QUEUE);
+	else if (vector < func->nr_vectors)
+		pci_msix_fire(func, vector);
+}
+
 unsigned int pci_func_nr_irqs(const struct pci_func *func, unsigned int index)
 {
 	switch (index) {

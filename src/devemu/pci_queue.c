@@ -231,36 +231,70 @@ static bool step_reset(struct pci_func *func, unsigned int index)
 	return true;
 }
 
-/* -EINVAL, -EMFILE, ...: nothing was started. */
-static int queue_start(struct pci_func *func, unsigned int index)
+/* Descriptors of the host's own: doorbell and interrupt. */
+static int queue_take_fds(struct pci_func *func, unsigned int index, struct vqueue_setup *setup)
 {
 	struct func_queue *q = &func->queue[index];
-	struct vqueue_setup setup = {.size = q->size, .kick_fd = -1};
 	struct func_route route = pci_irq_route(func, q->vector);
-	struct vqueue_rings rings;
 	int fd;
 
-	if (!rings_of(q, func->gm, &rings))
-		return -EFAULT;
-	setup.desc = rings.desc;
-	setup.avail = rings.avail;
-	setup.used = rings.used;
 	if (!func->notify_mem) {
 		fd = pci_notify_fd(func, (uint16_t)index);
 		if (fd >= 0)
 			fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 		if (fd < 0)
 			return -EMFILE;
-		setup.kick_fd = fd;
+		setup->kick_fd = fd;
 	}
-	setup.call.fd = pci_irq_route_fd(func, &route);
-	if (setup.call.fd < 0 && route.kind != ROUTE_NONE) {
-		if (setup.kick_fd >= 0)
-			close(setup.kick_fd);
+	setup->call.fd = pci_irq_route_fd(func, &route);
+	if (setup->call.fd < 0 && route.kind != ROUTE_NONE) {
+		if (setup->kick_fd >= 0)
+			close(setup->kick_fd);
 		return -EMFILE;
 	}
 	q->route = route;
-	return vdev_queue_start(func->vdev, (uint16_t)index, &setup);
+	return 0;
+}
+
+static int queue_relay(struct pci_func *func, unsigned int index, struct vqueue_setup *setup)
+{
+	const struct func_queue *q = &func->queue[index];
+	const struct pci_func_queue info = {
+		.size = q->size,
+		.desc = q->addr[QUEUE_DESC],
+		.avail = q->addr[QUEUE_DRIVER],
+		.used = q->addr[QUEUE_DEVICE],
+	};
+
+	return func->relay->start(func->port, index, &info, &setup->kick_fd, &setup->call.fd);
+}
+
+/* -EINVAL, -EMFILE, ...: nothing was started. */
+static int queue_start(struct pci_func *func, unsigned int index)
+{
+	struct func_queue *q = &func->queue[index];
+	struct vqueue_setup setup = {.size = q->size, .kick_fd = -1};
+	struct vqueue_rings rings;
+	int rc;
+
+	if (!rings_of(q, func->gm, &rings))
+		return -EFAULT;
+	setup.desc = rings.desc;
+	setup.avail = rings.avail;
+	setup.used = rings.used;
+	q->relayed = func->relay;
+	rc = q->relayed ? queue_relay(func, index, &setup) : queue_take_fds(func, index, &setup);
+	return rc ? rc : vdev_queue_start(func->vdev, (uint16_t)index, &setup);
+}
+
+void pci_func_set_relay(struct pci_func *func, const struct pci_func_relay *relay)
+{
+	func->relay = relay;
+}
+
+bool pci_func_queue_runs(const struct pci_func *func, unsigned int index)
+{
+	return func->queue[index].running;
 }
 
 static bool step_start(struct pci_func *func, unsigned int index)
@@ -291,7 +325,7 @@ static bool step_route(struct pci_func *func, unsigned int index)
 	struct func_route route = pci_irq_route(func, q->vector);
 	struct irq call = {.fd = -1};
 
-	if (!q->running || !route_differs(&route, &q->route))
+	if (!q->running || q->relayed || !route_differs(&route, &q->route))
 		return false;
 	call.fd = pci_irq_route_fd(func, &route);
 	if (call.fd < 0 && route.kind != ROUTE_NONE)
