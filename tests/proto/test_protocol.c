@@ -49,7 +49,8 @@ struct setup_row {
 static const struct setup_row setups[] = {
 	{"plain", {0}, BOTH},
 	{"ring of 2", {.queue_size = 2}, BOTH},
-	{"ring of 1024", {.queue_size = 1024}, BOTH},
+	{"ring of 1024", {.queue_size = 1024}, VHOST},
+	{"ring of 256", {.queue_size = 256}, BOTH},
 	{"eight queues", {.nr_queues = 8}, BOTH},
 	{"eight regions in a table", {.nr_regions = 8, .mem_size = 24u << 20,
 				      .no_proto = VUFE_PF_MEM_SLOTS}, VHOST},
@@ -61,10 +62,6 @@ static const struct setup_row setups[] = {
 	{"no protocol features at all", {.no_features = VUFE_F_PROTOCOL}, VHOST},
 	{"kicks by message", {.kick = VUFE_KICK_MESSAGE}, VFIO},
 	{"kicks by eventfd", {.kick = VUFE_KICK_EVENTFD}, VFIO},
-	{"kicks by a mapped doorbell", {.kick = VUFE_KICK_MAPPED, .nr_queues = 3}, VFIO},
-	{"memory by message", {.private_mem = true}, VFIO},
-	{"memory by message, in pieces", {.private_mem = true, .nr_regions = 5,
-					  .kick = VUFE_KICK_MESSAGE}, VFIO},
 	{"inflight area", {.inflight = true}, VHOST},
 	{"call descriptors are sockets", {.uml = true}, VHOST},
 };
