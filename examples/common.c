@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <doca_devemu_vfs_type.h>
+#include <doca_log.h>
 
 volatile sig_atomic_t stopping;
 
@@ -81,10 +82,11 @@ static void on_signal(int number)
 	stopping = 1;
 }
 
-void stop_on_signals(void)
+void begin(void)
 {
 	const struct sigaction action = {.sa_handler = on_signal};
 
+	MUST(doca_log_backend_create_standard());
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 }

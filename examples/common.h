@@ -21,9 +21,9 @@ struct doca_dev *open_manager(const char *name);
 /* The function with this VUID; NULL: the first static one of the type. */
 struct doca_dev_rep *open_function(struct doca_devemu_pci_type *type, const char *vuid);
 
-/* SIGINT and SIGTERM set `stopping` from now on. */
+/* Messages of the library go to standard error; SIGINT and SIGTERM set `stopping` from now on. */
 extern volatile sig_atomic_t stopping;
-void stop_on_signals(void);
+void begin(void);
 
 /* Progress, and sleep when there is nothing to do, until something happens or 100 ms are over. */
 void progress_or_sleep(struct doca_pe *pe);

@@ -40,7 +40,7 @@ void device_open(struct device *d, const char *tag)
 	union doca_data data = {.ptr = d};
 	struct doca_ctx *ctx;
 
-	stop_on_signals();
+	begin();
 	MUST(doca_pe_create(&d->pe));
 	d->dev = open_manager(NULL);
 	MUST(doca_devemu_vfs_find_default_vfs_type_by_dev(d->dev, &d->type));

@@ -58,14 +58,15 @@ static struct doca_devemu_vfs_dev *create_device(struct doca_devemu_vfs_type *ty
 int main(int argc, char **argv)
 {
 	enum doca_devemu_pci_hotplug_state state = DOCA_DEVEMU_PCI_HP_STATE_POWER_OFF;
-	struct doca_dev *dev = open_manager(NULL);
 	struct doca_devemu_vfs_type *type;
 	struct doca_devemu_vfs_dev *vfs;
 	struct doca_devemu_pci_dev *pci;
 	struct doca_dev_rep *rep;
+	struct doca_dev *dev;
 	struct doca_pe *pe;
 
-	stop_on_signals();
+	begin();
+	dev = open_manager(NULL);
 	MUST(doca_pe_create(&pe));
 	MUST(doca_devemu_vfs_find_default_vfs_type_by_dev(dev, &type));
 	MUST(doca_devemu_pci_type_create_rep(doca_devemu_vfs_type_as_pci_type(type), &rep));

@@ -71,6 +71,7 @@ int main(void)
 	struct doca_devinfo **list;
 	uint32_t i, count;
 
+	begin();
 	MUST(doca_devinfo_create_list(&list, &count));
 	for (i = 0; i < count; i++)
 		print_manager(list[i]);

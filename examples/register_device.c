@@ -70,7 +70,7 @@ void register_device_open(struct register_device *d, const char *type_name)
 	union doca_data data = {.ptr = d};
 	struct doca_ctx *ctx;
 
-	stop_on_signals();
+	begin();
 	d->dev = open_manager(NULL);
 	MUST(doca_pe_create(&d->pe));
 	create_type(d, type_name);

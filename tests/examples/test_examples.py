@@ -21,7 +21,7 @@ PATIENCE = 60
 BOARD = '''{"managers": [{"name": "mlx5_0", "pci_addr": "0000:03:00.0",
     "VIRTIO_FS_EMULATION_ENABLE": 1, "VIRTIO_FS_EMULATION_NUM_PF": 1,
     "VIRTIO_FS_EMULATION_NUM_MSIX": 4, "PCI_SWITCH_EMULATION_ENABLE": 1,
-    "PCI_SWITCH_EMULATION_NUM_PORT": 3, "hotplug_transport": "vfio-user",
+    "PCI_SWITCH_EMULATION_NUM_PORT": 3, "hotplug": {"transport": "vfio-user", "dir": "DIR"},
     "functions": [{"transport": "vhost-user", "socket": "DIR/pf0.sock"}]}]}'''
 
 
