@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "devemu/vdev.h"
 
 static void on_settled(void *port)
 {
@@ -18,14 +19,16 @@ static const struct pci_func_ops ops = {
 
 void regs_start(struct regs *r)
 {
+	struct doca_devemu_pci_dev *pci;
 	unsigned int i;
 
 	r->rig.nr_pes = 1;
 	r->rig.required = 1;
 	r->rig.nr_request_queues = REGS_QUEUES - 1;
 	rig_start(&r->rig);
-	assert_int_equal(pci_func_create(doca_devemu_vfs_dev_as_pci_dev(r->rig.dev), &ops, r,
-					 &r->func), 0);
+	pci = doca_devemu_vfs_dev_as_pci_dev(r->rig.dev);
+	pci->fn->doorbell_mapped = r->mapped;
+	assert_int_equal(pci_func_create(pci, &ops, r, &r->func), 0);
 	for (i = 0; i < REGS_VECTORS; i++)
 		r->fd[i] = -1;
 	r->intx = -1;

@@ -27,6 +27,7 @@ struct regs_cap {
 
 struct regs {
 	struct rig rig;
+	bool mapped; /* setting: the host may map the doorbells */
 	struct pci_func *func;
 	unsigned int settled; /* times ops->settled() was called */
 	struct regs_cap common, notify, isr, device, window;
