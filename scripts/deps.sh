@@ -6,7 +6,7 @@
 set -eu
 
 build="gcc libc6-dev make meson ninja-build pkg-config liburing-dev libnfs-dev libjson-c-dev"
-guest="qemu-system-x86 busybox-static cpio"
+guest="qemu-system-x86 busybox-static cpio pciutils"
 nfs="nfs-ganesha nfs-ganesha-vfs"
 # g++: the public headers must compile as C++; clang: second compiler, fuzzers, coverage of both.
 checks="g++ clang libclang-rt-14-dev libcmocka-dev jq mandoc python3 strace"
