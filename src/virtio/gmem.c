@@ -126,6 +126,31 @@ int gm_map_fd(int fd, uint64_t offset, uint64_t size, bool writable, struct gm_m
 	return 0;
 }
 
+int gm_map_anon(uint64_t size, struct gm_map **ret_map)
+{
+	struct gm_map *map = NULL;
+	void *mem;
+	int rc;
+
+	if (!size || size > INT64_MAX)
+		return -EINVAL;
+	mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		   -1, 0);
+	if (mem == MAP_FAILED)
+		return -errno;
+	madvise(mem, size, MADV_DONTDUMP);
+	rc = gm_map_new(mem, size, &map);
+	if (!rc)
+		rc = gm_map_own(map, mem, size, (uint64_t)sysconf(_SC_PAGESIZE));
+	if (rc) {
+		free(map);
+		munmap(mem, size);
+		return rc;
+	}
+	*ret_map = map;
+	return 0;
+}
+
 int gm_map_static(void *base, uint64_t size, struct gm_map **ret_map)
 {
 	if (!base || !size)

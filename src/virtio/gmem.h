@@ -41,6 +41,8 @@ struct gmem {
  * count 1.
  */
 int gm_map_fd(int fd, uint64_t offset, uint64_t size, bool writable, struct gm_map **ret_map);
+/* Fresh zeroes of our own, which take no room until they are touched. */
+int gm_map_anon(uint64_t size, struct gm_map **ret_map);
 /* Memory that is already there (loop transport, tests); not unmapped at the end. */
 int gm_map_static(void *base, uint64_t size, struct gm_map **ret_map);
 uint8_t *gm_map_base(const struct gm_map *map);

@@ -195,3 +195,18 @@ void pci_func_needs_reset(struct pci_func *func)
 void pci_func_config_changed(struct pci_func *func)
 {
 }
+
+void pci_func_set_relay(struct pci_func *func, const struct pci_func_relay *relay)
+{
+	func->relay = relay;
+}
+
+bool pci_func_queue_runs(const struct pci_func *func, unsigned int index)
+{
+	return func->queue_runs;
+}
+
+void pci_func_interrupt(struct pci_func *func, unsigned int index)
+{
+	func->interrupts++;
+}

@@ -24,7 +24,10 @@ struct pci_func {
 	bool defer; /* what is asked for settles with fake_func_settle() */
 	bool unsettled;
 	bool masked;
+	const struct pci_func_relay *relay;
+	bool queue_runs; /* all of them */
 	unsigned int writes, memory_changes, resets, disconnects, triggers, unmasks;
+	unsigned int interrupts;
 };
 
 /* The one there is; NULL before open and after close. */

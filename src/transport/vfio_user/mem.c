@@ -15,7 +15,10 @@
  * the file behind it, as with vhost-user: sealed where that is possible, noticed by the guard
  * (gm_guard.h) otherwise, which breaks the queue that met it and ends the connection.
  *
- * A region without descriptor cannot be mapped; the function does not see it.
+ * A region without descriptor cannot be mapped. If all of them are like that they get a shadow, and
+ * queues are relayed (relay.h). Next to memory that is mapped they are left out, because buffers
+ * there would not be relayed: VMMs have no descriptors for their ROMs, and no driver has rings or
+ * buffers in those.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +27,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/cleanup.h"
 #include "transport/vfio_user/vfu.h"
 
 /* Twice the largest guest there is; keeps one client from eating the address space of all. */
@@ -35,28 +39,76 @@ static uint64_t mem_total(const struct vfu_session *s)
 	uint64_t sum = 0;
 
 	for (unsigned int i = 0; i < s->nr_regions; i++)
-		sum += s->region[i].size;
+		sum += s->region[i].r.size;
 	return sum;
 }
 
-/* Tells the function of the list as it is now. */
-static int mem_publish(struct vfu_session *s)
+static bool mem_all_by_message(const struct vfu_session *s)
+{
+	for (unsigned int i = 0; i < s->nr_regions; i++)
+		if (!s->region[i].by_message)
+			return false;
+	return s->nr_regions;
+}
+
+/* Regions without descriptor get a shadow, or lose it. */
+static int mem_set_shadow(struct vfu_session *s, bool on)
+{
+	int rc = 0;
+
+	for (unsigned int i = 0; i < s->nr_regions && !rc; i++) {
+		struct vfu_region *r = &s->region[i];
+
+		if (!r->by_message || on == !!r->r.map)
+			continue;
+		if (on)
+			rc = gm_map_anon(r->r.size, &r->r.map);
+		else
+			gm_map_put(take_ptr(r->r.map));
+	}
+	return rc ? vfu_fail(s, rc, "shadow: %s", strerror(-rc)) : 0;
+}
+
+/* Tells the function of the list as it is now. rings: NULL, or whence to take them. */
+static int mem_publish(struct vfu_session *s, const struct gmem *rings)
 {
 	struct gm_region mapped[GM_MAX_REGIONS];
+	bool relay = mem_all_by_message(s);
 	struct gmem *gm;
 	unsigned int nr = 0;
 	int rc;
 
+	vfu_relay_cancel(s);
+	rc = mem_set_shadow(s, relay);
+	if (rc)
+		return rc;
 	for (unsigned int i = 0; i < s->nr_regions; i++)
-		if (s->region[i].map)
-			mapped[nr++] = s->region[i];
+		if (s->region[i].r.map)
+			mapped[nr++] = s->region[i].r;
 	rc = gm_create(mapped, nr, &gm);
 	if (rc)
 		return vfu_fail(s, rc, "memory table of %u regions: %s", nr, strerror(-rc));
-	pci_func_set_memory(vfu_func(s), gm);
+	if (rings)
+		vfu_relay_copy_rings(s, rings, gm);
 	gm_put(s->gm);
 	s->gm = gm;
+	pci_func_set_relay(vfu_func(s), relay ? &vfu_relay_ops : NULL);
+	pci_func_set_memory(vfu_func(s), gm);
+	s->patience = VFU_PATIENCE_MEMORY_NS;
 	return 0;
+}
+
+/* The function has what it was given; the old shadow goes with its last user. */
+int vfu_mem_renew(struct vfu_session *s)
+{
+	struct gmem *old = gm_get(s->gm);
+	int rc;
+
+	for (unsigned int i = 0; i < s->nr_regions; i++)
+		gm_map_put(take_ptr(s->region[i].r.map));
+	rc = mem_publish(s, old);
+	gm_put(old);
+	return rc;
 }
 
 /* ---- map ---- */
@@ -64,8 +116,8 @@ static int mem_publish(struct vfu_session *s)
 static bool mem_overlaps(const struct vfu_session *s, const struct vfu_dma_map *w)
 {
 	for (unsigned int i = 0; i < s->nr_regions; i++)
-		if (w->address < s->region[i].gpa + s->region[i].size &&
-		    s->region[i].gpa < w->address + w->size)
+		if (w->address < s->region[i].r.gpa + s->region[i].r.size &&
+		    s->region[i].r.gpa < w->address + w->size)
 			return true;
 	return false;
 }
@@ -107,7 +159,7 @@ static int mem_map_fd(struct vfu_session *s, const struct vfu_dma_map *w, int fd
 
 int vfu_dma_map(struct vfu_session *s, const struct vfu_msg *m)
 {
-	struct gm_region *r = &s->region[s->nr_regions];
+	struct vfu_region *r = &s->region[s->nr_regions];
 	struct vfu_dma_map w;
 	struct gm_map *map = NULL;
 	int rc;
@@ -118,23 +170,25 @@ int vfu_dma_map(struct vfu_session *s, const struct vfu_msg *m)
 		rc = mem_map_fd(s, &w, s->rx.fd[0], &map);
 	if (rc)
 		return rc;
-	*r = (struct gm_region){
-		.gpa = w.address,
-		.uva = w.address,
-		.size = w.size,
-		.writable = w.flags & VFIO_DMA_MAP_FLAG_WRITE,
-		.map = map,
+	*r = (struct vfu_region){
+		.r = {
+			.gpa = w.address,
+			.uva = w.address,
+			.size = w.size,
+			.writable = w.flags & VFIO_DMA_MAP_FLAG_WRITE,
+			.map = map,
+		},
+		.by_message = !map,
 	};
 	s->nr_regions++;
-	rc = map ? mem_publish(s) : 0;
+	if (!map && !mem_all_by_message(s))
+		return 0; /* left out */
+	rc = mem_publish(s, NULL);
 	if (rc) {
 		s->nr_regions--;
-		gm_map_put(map);
-		return rc;
+		gm_map_put(r->r.map);
 	}
-	if (map)
-		s->patience = VFU_PATIENCE_MEMORY_NS;
-	return 0;
+	return rc;
 }
 
 /* ---- unmap ---- */
@@ -143,7 +197,7 @@ int vfu_dma_map(struct vfu_session *s, const struct vfu_msg *m)
 static int mem_find(struct vfu_session *s, const struct vfu_dma_unmap *w)
 {
 	for (unsigned int i = 0; i < s->nr_regions; i++)
-		if (s->region[i].gpa == w->address && s->region[i].size == w->size)
+		if (s->region[i].r.gpa == w->address && s->region[i].r.size == w->size)
 			return (int)i;
 	return vfu_fail(s, -ENOENT, "no memory at 0x%" PRIx64 " of 0x%" PRIx64 " bytes", w->address,
 			w->size);
@@ -151,7 +205,7 @@ static int mem_find(struct vfu_session *s, const struct vfu_dma_unmap *w)
 
 static int mem_unmap(struct vfu_session *s, const struct vfu_dma_unmap *w)
 {
-	struct gm_region gone;
+	struct vfu_region gone;
 	int i, rc;
 
 	i = mem_find(s, w);
@@ -159,18 +213,18 @@ static int mem_unmap(struct vfu_session *s, const struct vfu_dma_unmap *w)
 		return i;
 	gone = s->region[i];
 	s->region[i] = s->region[--s->nr_regions];
-	rc = gone.map ? mem_publish(s) : 0;
+	rc = gone.r.map ? mem_publish(s, NULL) : 0;
 	if (rc)
 		s->region[s->nr_regions++] = gone;
 	else
-		gm_map_put(gone.map);
+		gm_map_put(gone.r.map);
 	return rc;
 }
 
 static void mem_forget(struct vfu_session *s)
 {
 	while (s->nr_regions)
-		gm_map_put(s->region[--s->nr_regions].map);
+		gm_map_put(s->region[--s->nr_regions].r.map);
 }
 
 static int mem_unmap_all(struct vfu_session *s, const struct vfu_dma_unmap *w)
@@ -178,7 +232,7 @@ static int mem_unmap_all(struct vfu_session *s, const struct vfu_dma_unmap *w)
 	if (w->address || w->size)
 		return vfu_fail(s, -EINVAL, "all memory, and that at 0x%" PRIx64, w->address);
 	mem_forget(s);
-	return mem_publish(s);
+	return mem_publish(s, NULL);
 }
 
 int vfu_dma_unmap(struct vfu_session *s, const struct vfu_msg *m)
@@ -195,7 +249,6 @@ int vfu_dma_unmap(struct vfu_session *s, const struct vfu_msg *m)
 	if (rc)
 		return rc;
 	vfu_tx_add(&s->reply, &w, sizeof(w));
-	s->patience = VFU_PATIENCE_MEMORY_NS;
 	return 0;
 }
 

@@ -278,6 +278,6 @@ int vfu_tx_send(struct vfu_tx *tx, int sock)
 	tx->sent += (size_t)n;
 	if (tx->sent < tx->len)
 		return -EAGAIN;
-	tx->len = 0;
+	tx->len = tx->sent = 0;
 	return 0;
 }

@@ -34,7 +34,7 @@ static const struct listener_ops port_listener_ops = {
 
 static void port_settled(void *port)
 {
-	vfu_session_settled(&((struct vfu_port *)port)->session);
+	vfu_session_go_on(&((struct vfu_port *)port)->session);
 }
 
 static const struct pci_func_ops port_func_ops = {

@@ -59,7 +59,7 @@ static uint32_t session_wanted_events(const struct vfu_session *s)
 {
 	switch (s->state) {
 	case VFU_READING:
-		return EPOLLIN;
+		return EPOLLIN | (s->relay.request.len ? EPOLLOUT : 0);
 	case VFU_WRITING:
 		return EPOLLOUT;
 	default:
@@ -130,11 +130,19 @@ static bool session_wait_is_over(struct vfu_session *s)
 
 /* ---- the end of a message ---- */
 
+/* The reply, and a request of the relay; what has begun goes first. */
 static int session_send(struct vfu_session *s)
 {
-	int rc = vfu_tx_send(&s->reply, s->fd);
+	struct vfu_tx *request = &s->relay.request;
+	int rc = 0;
 
-	s->state = rc == -EAGAIN ? VFU_WRITING : VFU_READING;
+	if (request->sent)
+		rc = vfu_tx_send(request, s->fd);
+	if (!rc)
+		rc = vfu_tx_send(&s->reply, s->fd);
+	if (!rc)
+		rc = vfu_tx_send(request, s->fd);
+	s->state = s->reply.len ? VFU_WRITING : VFU_READING;
 	return rc == -EAGAIN ? 0 : rc;
 }
 
@@ -194,7 +202,7 @@ static void session_message(struct vfu_session *s)
 	int rc;
 
 	if ((s->msg.hdr.flags & VFU_F_TYPE) == VFU_F_REPLY) {
-		sd_log_dbg("%s: reply to nothing, command %u", session_path(s), s->msg.hdr.cmd);
+		vfu_relay_reply(s, &s->msg);
 		vfu_rx_consume(&s->rx, &s->msg);
 		return;
 	}
@@ -222,6 +230,7 @@ static void session_release(struct vfu_session *s)
 	struct vfu_port *p = vfu_port_of(s);
 	bool owed = s->negotiated || p->unplugged;
 
+	vfu_relay_reset(s);
 	vfu_irq_release(s);
 	vfu_mem_release(s);
 	s->negotiated = false;
@@ -241,7 +250,9 @@ static void session_hang_up(struct vfu_session *s)
 		close(s->fd);
 	s->fd = -1;
 	vfu_rx_reset(&s->rx);
-	s->reply.len = 0;
+	s->reply.len = s->reply.sent = 0;
+	s->relay.request.len = s->relay.request.sent = 0;
+	vfu_relay_cancel(s);
 	session_timer(s, 0);
 }
 
@@ -279,7 +290,7 @@ void vfu_session_check_memory(struct vfu_session *s)
 
 /* ---- events ---- */
 
-static void session_read_failed(struct vfu_session *s, int rc)
+static void session_lost(struct vfu_session *s, int rc)
 {
 	if (rc == -ENODATA)
 		sd_log_dbg("%s: client disconnected", session_path(s));
@@ -298,13 +309,24 @@ static enum ctx_progress session_read(struct vfu_session *s, int max)
 	for (int i = 0; s->state == VFU_READING; i++) {
 		rc = vfu_rx_next(&s->rx, i < max ? s->fd : -1, &s->msg);
 		if (rc < 0)
-			session_read_failed(s, rc);
+			session_lost(s, rc);
 		if (rc <= 0)
 			break;
 		session_message(s);
 		done = CTX_HOUSEKEEPING;
 	}
 	return done;
+}
+
+static void session_relay(struct vfu_session *s)
+{
+	int rc = 0;
+
+	vfu_relay_run(s);
+	if (s->state == VFU_READING && s->relay.request.len)
+		rc = session_send(s);
+	if (rc)
+		session_lost(s, rc);
 }
 
 /* After anything: goes on, and afterwards the source fits the state. */
@@ -315,6 +337,7 @@ static void session_resume(struct vfu_session *s)
 	do {
 		session_advance(s);
 	} while (session_read(s, 0) != CTX_NOTHING);
+	session_relay(s);
 	if (session_watch(s)) {
 		sd_log_ratelimited_warn("%s: cannot watch the connection, closing it",
 					session_path(s));
@@ -322,7 +345,7 @@ static void session_resume(struct vfu_session *s)
 	}
 }
 
-void vfu_session_settled(struct vfu_session *s)
+void vfu_session_go_on(struct vfu_session *s)
 {
 	session_resume(s);
 }
@@ -335,10 +358,8 @@ static enum ctx_progress session_ready(struct pe_source *src, uint32_t revents)
 
 	if (s->state == VFU_WRITING) {
 		rc = session_send(s);
-		if (rc) {
-			sd_log_dbg("%s: reply: %s", session_path(s), strerror(-rc));
-			vfu_session_drop(s);
-		}
+		if (rc)
+			session_lost(s, rc);
 	} else {
 		done = session_read(s, VFU_BATCH);
 	}
@@ -381,6 +402,8 @@ int vfu_session_init(struct vfu_session *s)
 	if (!rc)
 		rc = vfu_tx_init(&s->reply);
 	if (!rc)
+		rc = vfu_relay_init(s);
+	if (!rc)
 		rc = session_init_timer(s);
 	return rc;
 }
@@ -405,6 +428,7 @@ int vfu_session_start(struct vfu_session *s, int fd)
 void vfu_session_fini(struct vfu_session *s)
 {
 	session_hang_up(s);
+	vfu_relay_fini(s);
 	vfu_irq_release(s);
 	vfu_mem_release(s);
 	pe_source_remove(vfu_port_of(s)->pe, &s->timer);

@@ -16,6 +16,7 @@
 #include "devemu/transport.h"
 #include "transport/listen.h"
 #include "transport/vfio_user/msg.h"
+#include "transport/vfio_user/relay.h"
 #include "virtio/gmem.h"
 
 /*
@@ -51,6 +52,12 @@ struct vfu_limits {
 	bool write_multi;
 };
 
+/* What the client lets us reach. */
+struct vfu_region {
+	struct gm_region r; /* map: one count, or NULL when it is left out */
+	bool by_message; /* no descriptor came along; map is a shadow */
+};
+
 struct vfu_session {
 	enum vfu_state state;
 	int fd;
@@ -65,13 +72,15 @@ struct vfu_session {
 	struct vfu_limits limits;
 
 	unsigned int nr_regions;
-	struct gm_region region[GM_MAX_REGIONS]; /* maps: one count each */
+	struct vfu_region region[GM_MAX_REGIONS];
 	struct gmem *gm; /* as the function has it, or NULL */
 
 	uint64_t patience; /* set by handlers: the reply waits until the function has settled, ns */
 	struct pe_source timer;
 	uint64_t deadline; /* of the wait, ns */
 	bool stuck; /* a wait has timed out: the next ones are short */
+
+	struct vfu_relay relay;
 
 	struct pe_source unmask; /* the client unmasks INTx by an eventfd; fd -1: not */
 };
@@ -107,8 +116,8 @@ int vfu_session_start(struct vfu_session *s, int fd);
 void vfu_session_drop(struct vfu_session *s);
 /* Drops the connection of a client that took back memory it had shared. Any state. */
 void vfu_session_check_memory(struct vfu_session *s);
-/* The function has settled. */
-void vfu_session_settled(struct vfu_session *s);
+/* Something happened outside: the function has settled, the relay has work. */
+void vfu_session_go_on(struct vfu_session *s);
 /* At the end of the port: frees everything without telling the function. */
 void vfu_session_fini(struct vfu_session *s);
 
@@ -132,6 +141,8 @@ int vfu_version(struct vfu_session *s, const struct vfu_msg *m);
 /* ---- mem.c ---- */
 int vfu_dma_map(struct vfu_session *s, const struct vfu_msg *m);
 int vfu_dma_unmap(struct vfu_session *s, const struct vfu_msg *m);
+/* Gives the function a fresh shadow, in which only rings are as they were. 0 or -errno. */
+int vfu_mem_renew(struct vfu_session *s);
 void vfu_mem_release(struct vfu_session *s);
 
 /* ---- region.c ---- */
