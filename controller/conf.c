@@ -242,6 +242,9 @@ int conf_copy_device(struct conf_device *d, const struct conf_device *from)
 	const struct {
 		const char **dst, *text;
 	} copy[] = {
+		{ (const char **)&d->name, from->name },
+		{ (const char **)&d->manager, from->manager },
+		{ (const char **)&d->vuid, from->vuid },
 		{ (const char **)&d->tag, from->tag },
 		{ (const char **)&d->transport, from->transport },
 		{ &d->fs.dir, from->fs.dir },
@@ -263,6 +266,9 @@ int conf_copy_device(struct conf_device *d, const struct conf_device *from)
 
 void conf_free_device(struct conf_device *d)
 {
+	free(d->name);
+	free(d->manager);
+	free(d->vuid);
 	free(d->tag);
 	free(d->transport);
 	free(d->socket);
@@ -370,6 +376,8 @@ static int set_devices(struct conf *conf, const struct raw *raw)
 
 	if (!rc)
 		rc = set_device(&first, raw);
+	if (!rc)
+		rc = conf_copy_device(&conf->defaults, &first);
 	if (rc)
 		return rc;
 	if (raw->config)
@@ -377,6 +385,35 @@ static int set_devices(struct conf *conf, const struct raw *raw)
 	conf->nr_devices = 1;
 	rc = conf_copy_device(&conf->device[0], &first);
 	return rc ? rc : conf_set_text((const char **)&conf->device[0].socket, raw->socket);
+}
+
+/* Names of those that have none, as the slot is numbered. */
+static int name_devices(struct conf *conf)
+{
+	int rc = 0;
+
+	for (unsigned int i = 0; !rc && i < conf->nr_devices; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "vfsdev%u", i);
+		if (!conf->device[i].name)
+			rc = conf_set_text((const char **)&conf->device[i].name, name);
+	}
+	return rc;
+}
+
+static int check_names(const struct conf *conf)
+{
+	for (unsigned int i = 0; i < CONF_MAX_DEVICES; i++)
+		for (unsigned int j = 0; j < i; j++) {
+			const char *a = conf->device[i].name, *b = conf->device[j].name;
+
+			if (!a || !b || strcmp(a, b))
+				continue;
+			DOCA_LOG_ERR("two devices have the name %s", a);
+			return -EEXIST;
+		}
+	return 0;
 }
 
 static int check_devices(struct conf *conf)
@@ -393,6 +430,83 @@ static int check_devices(struct conf *conf)
 	return check_sockets(conf);
 }
 
+/* ---- devices that come later ---- */
+
+struct conf_device *conf_find_device(struct conf *conf, const char *name)
+{
+	for (unsigned int i = 0; i < CONF_MAX_DEVICES; i++)
+		if (conf->device[i].name && !strcmp(conf->device[i].name, name))
+			return &conf->device[i];
+	return NULL;
+}
+
+static int check_late_device(struct conf *conf, const struct conf_device *d)
+{
+	int rc = check_device(d);
+
+	if (rc)
+		return rc;
+	if (!d->name || !d->name[0]) {
+		DOCA_LOG_ERR("the device needs a name");
+		return -EINVAL;
+	}
+	if (d->socket) {
+		DOCA_LOG_ERR("%s: \"socket\" is the function's, as the board says", d->name);
+		return -EINVAL;
+	}
+	return check_names(conf);
+}
+
+int conf_change_device(struct conf *conf, struct conf_device *d, struct json_object *keys)
+{
+	struct conf_device old = *d, changed = { 0 };
+	int rc = conf_copy_device(&changed, &old);
+
+	if (!rc)
+		rc = conf_set_keys(&changed, keys);
+	*d = changed; /* in its place among the others, to be compared with them */
+	if (!rc)
+		rc = check_late_device(conf, d);
+	if (rc) {
+		conf_free_device(&changed);
+		*d = old;
+		return rc;
+	}
+	d->socket = old.socket;
+	old.socket = NULL;
+	conf_free_device(&old);
+	return 0;
+}
+
+int conf_add_device(struct conf *conf, struct json_object *keys, struct conf_device **ret_dev)
+{
+	struct conf_device *d = NULL, first = conf->defaults;
+	int rc;
+
+	for (unsigned int i = 0; i < CONF_MAX_DEVICES && !d; i++)
+		if (!conf->device[i].name)
+			d = &conf->device[i];
+	if (!d) {
+		DOCA_LOG_ERR("there are %d devices already", CONF_MAX_DEVICES);
+		return -ENOSPC;
+	}
+	rc = conf_copy_device(d, &first);
+	if (!rc)
+		rc = conf_set_keys(d, keys);
+	if (!rc)
+		rc = check_late_device(conf, d);
+	if (rc)
+		conf_free_device(d);
+	else
+		*ret_dev = d;
+	return rc;
+}
+
+void conf_remove_device(struct conf_device *d)
+{
+	conf_free_device(d);
+}
+
 int conf_load(struct conf *conf, int argc, char **argv)
 {
 	struct raw raw = { 0 };
@@ -405,17 +519,28 @@ int conf_load(struct conf *conf, int argc, char **argv)
 	if (!rc)
 		rc = conf_set_text((const char **)&conf->run, raw.run);
 	if (!rc)
+		rc = conf_set_text((const char **)&conf->rpc_socket, raw.rpc_socket);
+	if (!rc)
+		rc = conf_set_text((const char **)&conf->qmp, raw.qmp);
+	if (!rc)
 		rc = set_devices(conf, &raw);
 	if (!rc)
 		rc = check_devices(conf);
+	if (!rc)
+		rc = name_devices(conf);
+	if (!rc)
+		rc = check_names(conf);
 	raw_free(&raw);
 	return rc;
 }
 
 void conf_fini(struct conf *conf)
 {
-	for (unsigned int i = 0; i < conf->nr_devices; i++)
+	for (unsigned int i = 0; i < CONF_MAX_DEVICES; i++)
 		conf_free_device(&conf->device[i]);
+	conf_free_device(&conf->defaults);
 	free(conf->run);
+	free(conf->rpc_socket);
+	free(conf->qmp);
 	memset(conf, 0, sizeof(*conf));
 }

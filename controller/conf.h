@@ -16,6 +16,8 @@
 #define CONF_DEFAULT_QUEUE_SIZE 256
 
 struct conf_device {
+	char *name; /* by which the control socket knows it; NULL: the slot is free */
+	char *manager, *vuid; /* the function it serves; NULL: the next static one */
 	char *tag;
 	char *transport; /* "vhost-user" */
 	char *socket; /* NULL: the board's, or captive_prepare()'s */
@@ -29,8 +31,11 @@ struct conf {
 	unsigned int nr_cpus;
 	bool dma;
 	char *run; /* captive command or NULL */
-	unsigned int nr_devices;
+	char *rpc_socket; /* NULL: the usual place; "none": there is none */
+	char *qmp; /* control socket of the host's QEMU, or NULL */
+	unsigned int nr_devices; /* configured at the start; others come by the control socket */
 	struct conf_device device[CONF_MAX_DEVICES];
+	struct conf_device defaults; /* of these */
 };
 
 /*
@@ -39,6 +44,17 @@ struct conf {
  */
 int conf_load(struct conf *conf, int argc, char **argv);
 void conf_fini(struct conf *conf);
+
+struct json_object;
+/*
+ * A device that comes later, by the same keys as in the file, into a free slot of conf->device; for one
+ * that is there already (conf_device of that slot) only the keys given change. 0, or -errno with the
+ * reason logged and nothing changed.
+ */
+int conf_add_device(struct conf *conf, struct json_object *keys, struct conf_device **ret_dev);
+int conf_change_device(struct conf *conf, struct conf_device *d, struct json_object *keys);
+void conf_remove_device(struct conf_device *d);
+struct conf_device *conf_find_device(struct conf *conf, const char *name);
 
 /* "0x3" -> CPUs 0 and 1; any number of digits. How many, or -EINVAL, -E2BIG: more than most. */
 int conf_parse_core_mask(const char *text, int *cpu, int most);

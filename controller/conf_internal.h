@@ -9,6 +9,10 @@
  * *defaults. What was read of them is in conf, to be freed, also after an error. 0 or -errno. */
 int conf_load_json(struct conf *conf, const char *path, const struct conf_device *defaults);
 
+/* Sets what the object's keys say, each as in the file. 0 or -errno. */
+struct json_object;
+int conf_set_keys(struct conf_device *d, struct json_object *obj);
+
 int conf_parse_cache(const char *text, enum fs_cache_mode *ret_mode);
 
 /* A copy of *from but for the socket, which two devices cannot share. -ENOMEM: to be freed

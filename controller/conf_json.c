@@ -34,6 +34,9 @@ struct key {
 	{ \
 		return conf_set_text((const char **)&d->field, json_object_get_string(v)); \
 	}
+STRING_KEY(set_name, name)
+STRING_KEY(set_manager, manager)
+STRING_KEY(set_vuid, vuid)
 STRING_KEY(set_tag, tag)
 STRING_KEY(set_transport, transport)
 STRING_KEY(set_socket, socket)
@@ -105,6 +108,9 @@ static int set_type(struct conf_device *d, struct json_object *v)
 static int set_filesystem(struct conf_device *d, struct json_object *v);
 
 static const struct key device_keys[] = {
+	{ "name", json_type_string, set_name },
+	{ "manager", json_type_string, set_manager },
+	{ "vuid", json_type_string, set_vuid },
 	{ "tag", json_type_string, set_tag },
 	{ "transport", json_type_string, set_transport },
 	{ "socket", json_type_string, set_socket },
@@ -184,6 +190,11 @@ static int set_filesystem(struct conf_device *d, struct json_object *v)
 	return rc ? rc : check_filesystem(d, v);
 }
 
+int conf_set_keys(struct conf_device *d, struct json_object *obj)
+{
+	return set_keys(d, device_keys, obj);
+}
+
 static int load_device(struct conf *conf, size_t index, struct json_object *obj,
 		       const struct conf_device *defaults)
 {
@@ -197,8 +208,8 @@ static int load_device(struct conf *conf, size_t index, struct json_object *obj,
 		return -EINVAL;
 	}
 	rc = set_keys(d, device_keys, obj);
-	if (!rc && !d->socket && !conf->run) {
-		DOCA_LOG_ERR("%s: device %zu has no \"socket\"", d->tag, index);
+	if (!rc && !d->socket && !d->vuid && !conf->run) {
+		DOCA_LOG_ERR("%s: device %zu has neither \"socket\" nor \"vuid\"", d->tag, index);
 		rc = -EINVAL;
 	}
 	return rc;

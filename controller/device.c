@@ -11,7 +11,6 @@
 #include "doca_devemu_virtio.h"
 #include "doca_log.h"
 #include "manager.h"
-#include "platform.h"
 #include "request.h"
 
 DOCA_LOG_REGISTER(VIRTIOFS::DEVICE);
@@ -91,6 +90,17 @@ static void on_reset(struct doca_devemu_virtio_dev *virtio, union doca_data user
 
 /* ---- the device context: first thread ---- */
 
+static void on_plug(struct doca_devemu_pci_dev *pci, union doca_data user)
+{
+	static const char *const name[] = { "powered off", "being unplugged", "being plugged",
+					    "powered on" };
+	enum doca_devemu_pci_hotplug_state state;
+	struct device *dev = user.ptr;
+
+	if (doca_devemu_pci_dev_get_hotplug_state(pci, &state) == DOCA_SUCCESS)
+		DOCA_LOG_INFO("%s: function %s is %s", dev->conf->tag, dev->fn.vuid, name[state]);
+}
+
 static void on_dev_state(const union doca_data user, struct doca_ctx *ctx,
 			 enum doca_ctx_states prev, enum doca_ctx_states next)
 {
@@ -99,7 +109,7 @@ static void on_dev_state(const union doca_data user, struct doca_ctx *ctx,
 	if (next == DOCA_CTX_STATE_RUNNING)
 		DOCA_LOG_INFO("%s: serving %s on %s, %d request queues of %d on %u thread%s",
 			      dev->conf->tag, dev->conf->fs.type,
-			      dev->socket[0] ? dev->socket : "PCIe",
+			      dev->fn.socket[0] ? dev->fn.socket : "PCIe",
 			      dev->conf->num_request_queues, dev->conf->queue_size,
 			      dev->threads->nr, dev->threads->nr > 1 ? "s" : "");
 	if (next == DOCA_CTX_STATE_IDLE)
@@ -132,6 +142,9 @@ static doca_error_t configure(struct device *dev)
 	if (rc == DOCA_SUCCESS)
 		rc = doca_devemu_virtio_dev_event_reset_register(virtio, on_reset, self);
 	if (rc == DOCA_SUCCESS)
+		rc = doca_devemu_pci_dev_event_hotplug_state_change_register(
+			doca_devemu_vfs_dev_as_pci_dev(dev->vfs), on_plug, self);
+	if (rc == DOCA_SUCCESS)
 		rc = doca_ctx_set_user_data(ctx, self);
 	return rc == DOCA_SUCCESS ? doca_ctx_set_state_changed_cb(ctx, on_dev_state) : rc;
 }
@@ -141,19 +154,16 @@ static int create_vfs(void *arg)
 	struct device *dev = arg;
 	doca_error_t rc;
 
-	rc = doca_devemu_vfs_dev_create(manager_vfs_type(), dev->rep, dev->threads->thr[0].pe,
+	rc = doca_devemu_vfs_dev_create(dev->fn.type, dev->fn.rep, dev->threads->thr[0].pe,
 					&dev->vfs);
 	if (rc == DOCA_SUCCESS)
 		rc = configure(dev);
 	if (rc == DOCA_SUCCESS)
 		rc = doca_ctx_start(doca_devemu_vfs_dev_as_ctx(dev->vfs));
-	if (rc == DOCA_SUCCESS || rc == DOCA_ERROR_IN_PROGRESS) {
-		platform_socket_of(dev->rep, dev->socket, sizeof(dev->socket));
+	if (rc == DOCA_SUCCESS || rc == DOCA_ERROR_IN_PROGRESS)
 		return 0;
-	}
 	DOCA_LOG_ERR("%s: device cannot be started%s%s: %s", dev->conf->tag,
-		     dev->conf->socket ? " on " : "",
-		     dev->conf->socket ? dev->conf->socket : "", doca_error_get_descr(rc));
+		     dev->fn.socket[0] ? " on " : "", dev->fn.socket, doca_error_get_descr(rc));
 	if (dev->vfs)
 		doca_devemu_vfs_dev_destroy(dev->vfs);
 	dev->vfs = NULL;
@@ -170,8 +180,11 @@ static int stop_vfs(void *arg)
 static int destroy_vfs(void *arg)
 {
 	struct device *dev = arg;
-	doca_error_t rc = doca_devemu_vfs_dev_destroy(dev->vfs);
+	doca_error_t rc;
 
+	if (dev->queue_list)
+		doca_devemu_virtio_queue_stats_destroy_list(dev->queue_list);
+	rc = doca_devemu_vfs_dev_destroy(dev->vfs);
 	if (rc != DOCA_SUCCESS)
 		DOCA_LOG_ERR("%s: device cannot be destroyed: %s", dev->conf->tag,
 			     doca_error_get_descr(rc));
@@ -272,10 +285,11 @@ static int dio_stop(void *arg)
 
 static void device_free(struct device *dev)
 {
-	if (dev->rep)
-		doca_dev_rep_close(dev->rep);
+	if (dev->fn.rep)
+		doca_dev_rep_close(dev->fn.rep);
 	fs_close(dev->fs);
 	sem_destroy(&dev->idle);
+	sem_destroy(&dev->queues_ready);
 	free(dev->dio);
 	free(dev);
 }
@@ -299,6 +313,7 @@ static struct device *device_alloc(const struct conf_device *conf, struct thr_se
 	dev->conf = conf;
 	dev->threads = threads;
 	sem_init(&dev->idle, 0, 0);
+	sem_init(&dev->queues_ready, 0, 0);
 	dev->dio = calloc(threads->nr, sizeof(*dev->dio));
 	for (unsigned int i = 0; dev->dio && i < threads->nr; i++) {
 		dev->dio[i].dev = dev;
@@ -317,7 +332,7 @@ int device_open(const struct conf_device *conf, unsigned int index, struct thr_s
 		return -ENOMEM;
 	rc = dev->dio ? open_fs(dev) : -ENOMEM;
 	if (!rc)
-		rc = manager_open_function(index, &dev->rep);
+		rc = manager_open_function(conf->manager, conf->vuid, index, &dev->fn);
 	if (rc)
 		device_free(dev);
 	else
@@ -368,6 +383,6 @@ void device_destroy(struct device *dev)
 
 void device_abandon(const struct device *dev)
 {
-	if (dev->socket[0])
-		platform_remove_socket(dev->socket);
+	if (dev->fn.socket[0])
+		platform_remove_socket(dev->fn.socket);
 }

@@ -23,7 +23,9 @@
 #include "doca_dev.h"
 #include "doca_devemu_vfs.h"
 #include "doca_devemu_vfs_io.h"
+#include "manager.h"
 #include "platform.h"
+#include "stats.h"
 #include "thread.h"
 
 struct device;
@@ -39,24 +41,29 @@ struct dio {
 	bool attached;
 	struct thr_fs thr_fs;
 	struct thr_msg drain_msg;
+	struct stats stats; /* written by the thread only */
 };
 
 struct device {
 	const struct conf_device *conf;
 	struct thr_set *threads;
 	struct fs *fs;
-	struct doca_dev_rep *rep;
+	struct manager_function fn;
 	struct doca_devemu_vfs_dev *vfs;
-	char socket[PLATFORM_SOCKET_LEN]; /* the one it listens on; "" where there is none */
 	struct thr_msg reset_msg;
+	struct doca_devemu_virtio_queue_stats **queue_list; /* first thread; NULL: never asked for */
+	uint32_t nr_queues;
+	sem_t queues_ready; /* queue_list is refreshed */
+	bool queues_asked; /* and not ready yet */
 	sem_t idle; /* posted when the device context reached IDLE */
 	unsigned int draining; /* atomic: threads that have not reported yet */
 	struct dio *dio; /* one per thread */
 };
 
 /*
- * Main thread. Opens the file system, which may wait for a server, and the function; nothing can be
- * seen from outside yet. 0 or -errno, the reason is logged.
+ * Main thread. Opens the file system, which may wait for a server, and the function (of the
+ * configuration, or the index-th static one); nothing can be seen from outside yet. 0 or -errno, the
+ * reason is logged.
  */
 int device_open(const struct conf_device *conf, unsigned int index, struct thr_set *threads,
 		struct device **ret_dev);
@@ -76,6 +83,32 @@ void device_destroy(struct device *dev);
 /* The process is about to end without destroying it: removes its socket. Any thread, signal
  * handlers too. */
 void device_abandon(const struct device *dev);
+
+/* What the device is at this moment. */
+struct device_state {
+	bool is_running;
+	uint8_t driver_status; /* of virtio */
+	enum doca_devemu_pci_hotplug_state plug;
+};
+
+/* Main thread, started device. */
+void device_get_state(struct device *dev, struct device_state *ret);
+/* 0 or -errno, reason logged; what the host does about it shows in the state. */
+int device_hotplug(struct device *dev);
+int device_hotunplug(struct device *dev);
+
+/* One queue, as the library counts. */
+struct device_queue {
+	uint16_t id, size, inflights, avail, used;
+	bool enabled;
+};
+
+/*
+ * Main thread, started device. At most max queues; *ret_nr: how many. 0 or -errno: -EAGAIN, an answer of
+ * an I/O thread is missing (the device is resetting).
+ */
+int device_get_queues(struct device *dev, struct device_queue *queue, unsigned int max,
+		      unsigned int *ret_nr);
 
 struct dio *dio_of(struct doca_devemu_vfs_io *io);
 /* On the dio's thread: its last request went back while draining. */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * doca_virtiofs: a virtio-fs controller. Reads the configuration, starts threads and devices, waits
- * for a signal (or for the captive command to end), and takes everything down in order.
+ * for a signal (or for the captive command to end) while it answers on the control socket, and takes
+ * everything down in order.
  *
- * Signals: blocked everywhere but in this thread. While it serves, sigwait() takes them and the
+ * Signals: blocked everywhere but in this thread. While it serves, a signalfd takes them and the
  * first one asks for the ordered end. While it opens file systems or stops, which may wait for
  * servers and requests, they are let in and end the process at once; only the sockets are removed.
  */
@@ -12,16 +13,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "captive.h"
 #include "conf.h"
-#include "device.h"
+#include "devtab.h"
 #include "doca_log.h"
 #include "manager.h"
 #include "platform.h"
 #include "request.h"
+#include "rpc.h"
 #include "thread.h"
 
 DOCA_LOG_REGISTER(VIRTIOFS);
@@ -33,7 +36,8 @@ static struct app {
 	struct conf conf;
 	struct captive captive;
 	struct thr_set threads;
-	struct device *device[CONF_MAX_DEVICES];
+	struct devtab devices;
+	struct rpc *rpc; /* NULL: no control socket */
 	sigset_t quit; /* SIGINT, SIGTERM, SIGHUP unless it was ignored */
 } app; /* static for end_now() */
 
@@ -50,17 +54,11 @@ static int setup_logging(void)
 
 /* ---- signals ---- */
 
-static void abandon_devices(void)
-{
-	for (unsigned int i = 0; i < CONF_MAX_DEVICES; i++)
-		if (app.device[i])
-			device_abandon(app.device[i]);
-}
-
 static void end_now(int sig)
 {
 	captive_kill(&app.captive);
-	abandon_devices();
+	devtab_abandon(&app.devices);
+	rpc_abandon(app.rpc);
 	if (app.captive.dir)
 		rmdir(app.captive.dir);
 	_exit(128 + sig);
@@ -93,34 +91,17 @@ static void setup_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-static void let_signals_in(void)
+static void let_signals(bool in)
 {
-	pthread_sigmask(SIG_UNBLOCK, &app.quit, NULL);
-}
-
-static void keep_signals_out(void)
-{
-	pthread_sigmask(SIG_BLOCK, &app.quit, NULL);
+	pthread_sigmask(in ? SIG_UNBLOCK : SIG_BLOCK, &app.quit, NULL);
 }
 
 /* ---- the three phases ---- */
 
-/* Once a device can be seen from outside, signals wait for serve(): they end it in order. */
-static int start_device(unsigned int i)
-{
-	struct device *dev;
-	int rc;
-
-	let_signals_in();
-	rc = device_open(&app.conf.device[i], i, &app.threads, &dev);
-	keep_signals_out();
-	return rc ? rc : device_start(dev, &app.device[i]);
-}
-
 static int start_devices(void)
 {
 	for (unsigned int i = 0; i < app.conf.nr_devices; i++) {
-		int rc = start_device(i);
+		int rc = devtab_start(&app.devices, i, let_signals);
 
 		if (rc)
 			return rc;
@@ -128,17 +109,26 @@ static int start_devices(void)
 	return 0;
 }
 
+/* Serves the control socket until a signal comes. */
+static int wait_signal(int fd)
+{
+	struct signalfd_siginfo info;
+
+	do {
+		rpc_serve(app.rpc, fd);
+	} while (read(fd, &info, sizeof(info)) != sizeof(info));
+	return (int)info.ssi_signo;
+}
+
 /* Waits for a reason to end. Returns the exit status. */
-static int serve(void)
+static int serve_signals(int fd)
 {
 	int status = 0, sig;
-	sigset_t set = app.quit;
 
-	sigaddset(&set, SIGCHLD);
 	if (app.conf.run && captive_start(&app.captive, &app.conf))
 		return EXIT_FAILURE;
 	for (;;) {
-		sigwait(&set, &sig);
+		sig = wait_signal(fd);
 		if (sig != SIGCHLD) {
 			DOCA_LOG_INFO("signal %d (%s): stopping", sig, strsignal(sig));
 			return EXIT_SUCCESS;
@@ -148,36 +138,49 @@ static int serve(void)
 	}
 }
 
-static void destroy_device(unsigned int i)
+static int serve(void)
 {
-	keep_signals_out(); /* end_now() looks at the devices */
-	device_destroy(app.device[i]);
-	app.device[i] = NULL;
-	let_signals_in();
+	sigset_t set = app.quit;
+	int fd, status = EXIT_FAILURE;
+
+	sigaddset(&set, SIGCHLD);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		DOCA_LOG_ERR("signals cannot be waited for: %s", strerror(errno));
+	else
+		status = serve_signals(fd);
+	if (fd >= 0)
+		close(fd);
+	return status;
 }
 
 /* All drain at the same time. -ETIMEDOUT: some did not. */
 static int stop_devices(void)
 {
 	uint64_t deadline;
-	int worst = 0;
+	int rc, worst = 0;
 
 	for (unsigned int i = 0; i < CONF_MAX_DEVICES; i++)
-		if (app.device[i])
-			device_stop(app.device[i]);
+		devtab_stop(&app.devices, i);
 	deadline = clock_ns() + STOP_TIMEOUT_MS * 1000000ull;
 	for (unsigned int i = 0; i < CONF_MAX_DEVICES; i++) {
-		int rc = app.device[i] ? device_wait(app.device[i], deadline) : 0;
-
-		if (!rc) {
-			destroy_device(i);
+		rc = devtab_finish(&app.devices, i, deadline);
+		if (!rc)
 			continue;
-		}
 		DOCA_LOG_WARN("%s: requests are still out after %d ms, leaving them",
 			      app.conf.device[i].tag, STOP_TIMEOUT_MS);
 		worst = rc;
 	}
 	return worst;
+}
+
+/* end_now() looks at it. */
+static void stop_rpc(void)
+{
+	struct rpc *rpc = app.rpc;
+
+	app.rpc = NULL;
+	rpc_close(rpc);
 }
 
 static int run(void)
@@ -186,13 +189,16 @@ static int run(void)
 
 	if (thr_set_start(&app.threads, app.conf.cpu, app.conf.nr_cpus, app.conf.dma))
 		return status;
-	if (!start_devices())
+	app.devices.conf = &app.conf;
+	app.devices.threads = &app.threads;
+	if (!rpc_open(app.conf.rpc_socket, &app.devices, &app.rpc) && !start_devices())
 		status = serve();
-	let_signals_in();
+	stop_rpc();
+	let_signals(true);
 	captive_stop(&app.captive);
 	/* Threads that wait for a dead server cannot be joined; the process ends without them. */
 	if (stop_devices()) {
-		abandon_devices();
+		devtab_abandon(&app.devices);
 		captive_cleanup(&app.captive);
 		_exit(status);
 	}

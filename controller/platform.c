@@ -11,6 +11,8 @@
 
 DOCA_LOG_REGISTER(VIRTIOFS::PLATFORM);
 
+#define MOST_PORTS 32
+
 static struct json_object *function_of(const struct conf_device *d)
 {
 	struct json_object *fn = json_object_new_object();
@@ -26,12 +28,19 @@ static struct json_object *board_of(const struct conf *conf)
 	struct json_object *managers = json_object_new_array();
 	struct json_object *manager = json_object_new_object();
 	struct json_object *functions = json_object_new_array();
+	struct json_object *hotplug = json_object_new_object();
 
 	for (unsigned int i = 0; i < conf->nr_devices; i++)
-		json_object_array_add(functions, function_of(&conf->device[i]));
+		if (conf->device[i].socket)
+			json_object_array_add(functions, function_of(&conf->device[i]));
+	json_object_object_add(hotplug, "transport",
+			       json_object_new_string(conf->device[0].transport));
 	json_object_object_add(manager, "name", json_object_new_string("mlx5_0"));
 	json_object_object_add(manager, "VIRTIO_FS_EMULATION_NUM_PF",
-			       json_object_new_int((int)conf->nr_devices));
+			       json_object_new_int((int)json_object_array_length(functions)));
+	json_object_object_add(manager, "PCI_SWITCH_EMULATION_NUM_PORT",
+			       json_object_new_int(MOST_PORTS));
+	json_object_object_add(manager, "hotplug", hotplug);
 	json_object_object_add(manager, "functions", functions);
 	json_object_array_add(managers, manager);
 	json_object_object_add(root, "managers", managers);
@@ -41,9 +50,12 @@ static struct json_object *board_of(const struct conf *conf)
 int platform_set_board(const struct conf *conf)
 {
 	struct json_object *board;
+	bool named = false;
 	doca_error_t rc;
 
-	if (!conf->device[0].socket)
+	for (unsigned int i = 0; i < conf->nr_devices; i++)
+		named |= conf->device[i].socket != NULL;
+	if (!named)
 		return 0; /* the machine's own board decides */
 	board = board_of(conf);
 	rc = softdpu_board_set(json_object_to_json_string(board));
@@ -55,6 +67,17 @@ void platform_socket_of(const struct doca_dev_rep *rep, char *buf, size_t size)
 {
 	if (softdpu_rep_get_socket_path(rep, buf, size) != DOCA_SUCCESS)
 		buf[0] = '\0';
+}
+
+void platform_transport_of(const struct doca_dev_rep *rep, char *buf, size_t size)
+{
+	if (softdpu_rep_get_transport(rep, buf, size) != DOCA_SUCCESS)
+		buf[0] = '\0';
+}
+
+bool platform_run_dir(char *buf, size_t size)
+{
+	return softdpu_get_run_dir(buf, size) == DOCA_SUCCESS;
 }
 
 void platform_remove_socket(const char *socket)

@@ -46,6 +46,12 @@ int platform_set_board(const struct conf *conf);
 /* The socket on which the host reaches this function; "" where there is none. */
 void platform_socket_of(const struct doca_dev_rep *rep, char *buf, size_t size);
 
+/* What its host speaks; "" where that is not known. */
+void platform_transport_of(const struct doca_dev_rep *rep, char *buf, size_t size);
+
+/* Where the control socket goes when nobody says; false: there is no such place. */
+bool platform_run_dir(char *buf, size_t size);
+
 /* Removes a socket of ours, and the lock the library keeps beside it, when its device cannot be
  * destroyed in order. Safe in a signal handler. */
 void platform_remove_socket(const char *socket);

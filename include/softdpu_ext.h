@@ -43,6 +43,16 @@ struct doca_dev_rep;
 DOCA_STABLE doca_error_t softdpu_rep_get_socket_path(const struct doca_dev_rep *rep, char *path,
 						     size_t size);
 
+/* The same for the transport: "vhost-user", "vfio-user" or "loop". */
+DOCA_STABLE doca_error_t softdpu_rep_get_transport(const struct doca_dev_rep *rep, char *name,
+						   size_t size);
+
+/*
+ * The directory of default sockets, $XDG_RUNTIME_DIR/softdpu or /run/softdpu; it need not exist.
+ * DOCA_ERROR_INVALID_VALUE: size is too small.
+ */
+DOCA_STABLE doca_error_t softdpu_get_run_dir(char *path, size_t size);
+
 /*
  * Is guest memory behind doca_bufs of vfs requests directly addressable by this CPU? Always 1 in this
  * library; a program may then read and write request buffers in place instead of using doca_dma.

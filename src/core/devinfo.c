@@ -507,3 +507,13 @@ doca_error_t softdpu_rep_get_socket_path(const struct doca_dev_rep *rep, char *p
 		return DOCA_ERROR_INVALID_VALUE;
 	return give_text(rep, rep->info.fn->socket_path, path, size, 0);
 }
+
+doca_error_t softdpu_rep_get_transport(const struct doca_dev_rep *rep, char *name, size_t size)
+{
+	return give_text(rep, rep ? rep->info.fn->transport : "", name, size, 0);
+}
+
+doca_error_t softdpu_get_run_dir(char *path, size_t size)
+{
+	return path && !board_run_dir(path, size) ? DOCA_SUCCESS : DOCA_ERROR_INVALID_VALUE;
+}

@@ -157,7 +157,10 @@ static bool read_is_batch(struct local_thread *t, struct lfh *f)
 	return (t->batch || t->round_reads >= BATCH_MIN) && READ_ONCE(f->nowait) == LFH_NOWAIT_YES;
 }
 
-/* -EAGAIN: it would wait, or only a part is there; the ring is to find out, from the start. */
+/*
+ * -EAGAIN: it would wait, or only a part is there; -EOPNOTSUPP: it cannot be asked. The ring is to find
+ * out, from the start.
+ */
 static ssize_t read_nowait(struct fs_req *req, struct lfh *f, const struct iovec *iov, int cnt,
 			   size_t want)
 {
@@ -189,7 +192,7 @@ void local_op_read(struct fs_req *req)
 		n = read_nowait(req, f, iov, cnt, want);
 	if (!cnt || (READ_ONCE(f->nowait) == LFH_NOWAIT_NO && !t->slow_run)) {
 		rw_here(req, f, want);
-	} else if (batch || n == -EAGAIN) {
+	} else if (batch || n == -EAGAIN || n == -EOPNOTSUPP) {
 		t->slow_run -= t->slow_run && READ_ONCE(f->nowait) == LFH_NOWAIT_NO;
 		rw_to_ring(req, f, iov, cnt);
 	} else {

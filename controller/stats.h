@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a device did on one thread, by FUSE opcode: requests, errors, bytes, and how long they were
+ * with the file system. One thread writes, without lock or read-modify-write; any other may read
+ * at any time and sees each counter whole, not all of one moment.
+ *
+ * Times come from the thread's clock (thr_now()), which moves once per round unless every request
+ * is to be timed.
+ */
+#ifndef CONTROLLER_STATS_H
+#define CONTROLLER_STATS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define STATS_OPS 64 /* above all opcodes there are */
+#define STATS_SUB_BITS 2 /* 4 steps an octave: a percentile is at most 25% above the truth */
+#define STATS_BUCKETS 128 /* up to 2^33 ns; what is longer counts there */
+
+struct stats_op {
+	uint64_t count, errors, bytes;
+	uint64_t ns; /* sum */
+	uint64_t bucket[STATS_BUCKETS];
+};
+
+struct stats {
+	struct stats_op op[STATS_OPS];
+};
+
+static inline void stats_bump(uint64_t *counter, uint64_t by)
+{
+	__atomic_store_n(counter, *counter + by, __ATOMIC_RELAXED);
+}
+
+static inline unsigned int stats_bucket(uint64_t ns)
+{
+	unsigned int msb, i;
+
+	if (ns < 1u << STATS_SUB_BITS)
+		return (unsigned int)ns;
+	msb = 63 - (unsigned int)__builtin_clzll(ns);
+	i = ((msb - STATS_SUB_BITS + 1) << STATS_SUB_BITS) +
+	    ((unsigned int)(ns >> (msb - STATS_SUB_BITS)) & ((1u << STATS_SUB_BITS) - 1));
+	return i < STATS_BUCKETS ? i : STATS_BUCKETS - 1;
+}
+
+/* The thread that owns them. */
+static inline void stats_add(struct stats *s, uint32_t opcode, int err, uint64_t ns, size_t bytes)
+{
+	struct stats_op *op = &s->op[opcode % STATS_OPS];
+
+	stats_bump(&op->count, 1);
+	stats_bump(&op->bucket[stats_bucket(ns)], 1);
+	stats_bump(&op->ns, ns);
+	if (err)
+		stats_bump(&op->errors, 1);
+	else
+		stats_bump(&op->bytes, bytes);
+}
+
+/* Any thread: adds what *from shows now. */
+void stats_merge(struct stats *to, const struct stats *from);
+/* Upper bound of the p-th of 100 percent, in ns; 0 of nothing. */
+uint64_t stats_percentile(const struct stats_op *op, double p);
+/* "READ"; NULL for an opcode that is not served here. */
+const char *stats_op_name(uint32_t opcode);
+
+#endif
