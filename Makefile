@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # A thin front: meson and ninja build, scripts do the rest. Every target installs what it misses.
 FS ?= local
+TRANSPORT ?= vhost-user
 PREFIX ?= /usr/local
 BUILD ?= build-release
 
@@ -12,7 +13,7 @@ all:
 	ninja -C $(BUILD)
 
 demo:
-	scripts/demo $(FS)
+	TRANSPORT=$(TRANSPORT) scripts/demo $(FS)
 
 test:
 	scripts/test

@@ -9,6 +9,7 @@ run()
 
 mkdir -p /mnt/dpu
 run 'uname -sr'
+[ ! -e /bin/lspci ] || run 'lspci -nn -d 1af4:105a' 2>/dev/null
 run 'mount -t virtiofs docavirtiofs /mnt/dpu'
 run 'cd /mnt/dpu'
 run 'ls -l'
