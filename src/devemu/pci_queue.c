@@ -183,7 +183,7 @@ static void old_memory_watch(struct pci_func *func, struct gmem *gm)
 
 static bool step_memory(struct pci_func *func)
 {
-	struct vqueue_rings rings[VDEV_MAX_QUEUES] = {{NULL}};
+	struct vqueue_rings rings[VDEV_MAX_QUEUES] = {{NULL, NULL, NULL}};
 	struct gmem *old = func->gm;
 	unsigned int i;
 
