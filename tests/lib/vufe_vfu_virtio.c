@@ -421,11 +421,19 @@ static int vfu_kick(struct vufe_vq *vq)
 
 static int vfu_is_broken(struct vufe_vq *vq, int timeout_ms)
 {
-	struct pollfd p = {.fd = vq->dev->vfu.config_fd, .events = POLLIN};
-	uint64_t drain;
+	struct pollfd p[2] = {{.fd = vq->dev->vfu.config_fd, .events = POLLIN},
+			      {.fd = vq->dev->sock, .events = POLLIN}};
+	uint64_t drain, end = clock_ns() + (uint64_t)timeout_ms * 1000000;
 	uint8_t status;
 
-	if (poll(&p, 1, timeout_ms) <= 0 || read(p.fd, &drain, sizeof(drain)) < 0)
+	/* What the device finds out it may have to read from us first. */
+	do {
+		if (poll(p, vq->dev->opts.private_mem ? 2 : 1, timeout_ms) <= 0)
+			return 0;
+		if (p[1].revents && vfuc_serve(vq->dev))
+			return 0;
+	} while (!(p[0].revents & POLLIN) && clock_ns() < end);
+	if (read(p[0].fd, &drain, sizeof(drain)) < 0)
 		return 0;
 	return !vfuc_get_status(vq->dev, &status) && status & VFUC_S_NEEDS_RESET;
 }

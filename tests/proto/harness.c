@@ -260,6 +260,7 @@ struct vufe_opts harness_opts(void)
 {
 	return (struct vufe_opts){.path = harness_socket(), .queue_size = 64,
 				  .transport = harness_is_vfio() ? VUFE_VFIO_USER : VUFE_VHOST_USER,
+				  .private_mem = harness_is_vfio() && getenv("VUFE_PRIVATE"),
 				  .max_segs = 16, .mem_size = 8u << 20, .timeout_ms = 3000};
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * $VUFE_TRANSPORT=vfio-user makes server and front ends speak that; else it is vhost-user.
+ * $VUFE_TRANSPORT=vfio-user makes server and front ends speak that; else it is vhost-user. With
+ * $VUFE_PRIVATE, too, the front ends keep their memory to themselves.
  *
  * One server process for a whole program of protocol tests. Every hostile case ends with
  * assert_serves(): the same process must go on serving good front ends.

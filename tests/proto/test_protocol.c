@@ -62,6 +62,9 @@ static const struct setup_row setups[] = {
 	{"no protocol features at all", {.no_features = VUFE_F_PROTOCOL}, VHOST},
 	{"kicks by message", {.kick = VUFE_KICK_MESSAGE}, VFIO},
 	{"kicks by eventfd", {.kick = VUFE_KICK_EVENTFD}, VFIO},
+	{"memory by message", {.private_mem = true}, VFIO},
+	{"memory by message, in pieces", {.private_mem = true, .nr_regions = 5,
+					  .kick = VUFE_KICK_MESSAGE}, VFIO},
 	{"inflight area", {.inflight = true}, VHOST},
 	{"call descriptors are sockets", {.uml = true}, VHOST},
 };
@@ -447,6 +450,8 @@ static void test_memory_is_sealed(void **state)
 	struct vufe_dev dev;
 	unsigned i;
 
+	if (o.private_mem)
+		skip();
 	o.nr_regions = 3;
 	open_good(&dev, &o);
 	for (i = 0; i < dev.nr_regions; i++) {

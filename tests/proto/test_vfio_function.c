@@ -474,7 +474,7 @@ static void test_random_writes(void **state)
 	assert_serves();
 }
 
-/* ---- interrupts, writes in bulk, memory ---- */
+/* ---- interrupts, writes in bulk, memory by message ---- */
 
 static bool signalled(int fd)
 {
@@ -556,6 +556,23 @@ static void test_write_multi(void **state)
 	assert_mends(&dev);
 }
 
+/* No descriptor of the memory is given away: all of it goes by DMA_READ and DMA_WRITE. */
+static void test_private_memory(void **state)
+{
+	struct vufe_opts o = harness_opts();
+	struct vufe_dev dev;
+	int i;
+
+	o.private_mem = true;
+	open_good(&dev, &o);
+	for (i = 0; i < 70; i++)
+		assert_pings(&dev, 1);
+	assert_true(dev.vfu.nr_dma_reads > 0);
+	assert_true(dev.vfu.nr_dma_writes > 0);
+	vufe_close(&dev);
+	assert_serves();
+}
+
 /* Memory the device may only read: an answer into it breaks the queue, and never arrives. */
 static void test_read_only_memory(void **state)
 {
@@ -624,6 +641,7 @@ int main(void)
 		cmocka_unit_test(test_trigger),
 		cmocka_unit_test(test_irqs_again),
 		cmocka_unit_test(test_write_multi),
+		cmocka_unit_test(test_private_memory),
 		cmocka_unit_test(test_read_only_memory),
 		cmocka_unit_test(test_queue_reset),
 	};
