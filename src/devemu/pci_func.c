@@ -48,6 +48,7 @@ int pci_func_create(struct doca_devemu_pci_dev *pci, const struct pci_func_ops *
 	}
 	if (func->vdev)
 		pci_virtio_reset_regs(func);
+	pci->func = func;
 	*ret_func = func;
 	return 0;
 }
@@ -56,6 +57,7 @@ void pci_func_destroy(struct pci_func *func)
 {
 	if (!func)
 		return;
+	func->pci->func = NULL;
 	pci_notify_fini(func);
 	pci_queue_fini(func);
 	pci_irq_fini(func);
@@ -164,6 +166,11 @@ bool pci_func_is_settled(struct pci_func *func)
 }
 
 /* ---- the device ---- */
+
+uint16_t pci_func_config_vector(const struct pci_func *func)
+{
+	return func->config_vector;
+}
 
 static void func_notify_driver(struct pci_func *func)
 {

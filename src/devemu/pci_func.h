@@ -134,5 +134,7 @@ bool pci_func_is_settled(struct pci_func *func);
 /* From the device, by way of its transport: NEEDS_RESET is set; the configuration changed. */
 void pci_func_needs_reset(struct pci_func *func);
 void pci_func_config_changed(struct pci_func *func);
+/* The register of a virtio device, VIRTIO_MSI_NO_VECTOR included. */
+uint16_t pci_func_config_vector(const struct pci_func *func);
 
 #endif

@@ -108,6 +108,7 @@ struct doca_devemu_vfs_type {
 
 /* ---- devices ---- */
 
+struct pci_func;
 struct pci_host;
 struct pci_window;
 
@@ -127,6 +128,7 @@ struct doca_devemu_pci_dev {
 	/* control */
 	struct pci_ids ids;
 	void *port; /* transport's, NULL until the first start */
+	struct pci_func *func; /* its registers; NULL: the host brings its own */
 	doca_devemu_pci_dev_event_flr_handler_cb_t flr_cb;
 	union doca_data flr_data;
 	doca_devemu_pci_dev_event_hotplug_state_change_handler_cb_t hotplug_cb;

@@ -6,6 +6,7 @@
 #include <linux/virtio_ring.h>
 
 #include "core/api.h"
+#include "devemu/pci_func.h"
 #include "devemu/vdev.h"
 
 #define BIT(n) (1ull << (n))
@@ -77,9 +78,9 @@ GETTER(doca_devemu_virtio_dev_get_device_features_63_0, doca_devemu_virtio_dev, 
        o->features)
 GETTER(doca_devemu_virtio_dev_get_driver_features_63_0, doca_devemu_virtio_dev, uint64_t,
        o->driver_features)
-/* The host's interrupt set-up stays on its side of the socket. */
+/* A host that brings its own PCIe keeps its vectors to itself. */
 GETTER(doca_devemu_virtio_dev_get_config_msix_vector, doca_devemu_virtio_dev, uint16_t,
-       VIRTIO_MSI_NO_VECTOR)
+       o->pci.func ? pci_func_config_vector(o->pci.func) : VIRTIO_MSI_NO_VECTOR)
 GETTER(doca_devemu_virtio_dev_get_num_queues, doca_devemu_virtio_dev, uint16_t,
        o->num_queues ? o->num_queues : vdev_num_queues(o))
 GETTER(doca_devemu_virtio_dev_get_num_enabled_queues, doca_devemu_virtio_dev, uint16_t,

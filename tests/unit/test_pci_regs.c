@@ -356,6 +356,56 @@ static void test_flr_after_reset(void **state)
 	assert_true(regs_roundtrip(&r, 2));
 }
 
+/* One that comes while the device starts is held, one while it stops is over with the stop. */
+static void test_flr_while_changing(void **state)
+{
+	hold = true;
+	regs_driver(&r, true);
+	regs_send(&r, 1);
+	rig_until(&r.rig, nr_held == 1);
+	ERR(IN_PROGRESS, doca_ctx_stop(r.rig.dev_ctx));
+	ERR(IN_PROGRESS, doca_ctx_stop(r.rig.io[0].ctx));
+	write_flr();
+	rig_settle(&r.rig);
+	assert_int_equal(nr_flrs, 0);
+	assert_int_not_equal(regs_status(&r), 0);
+	complete_held();
+	rig_until(&r.rig, rig_state(r.rig.dev_ctx) == DOCA_CTX_STATE_IDLE);
+	regs_wait_settled(&r);
+	assert_int_equal(regs_status(&r), 0);
+	/* again, after it has begun to start */
+	ERR(IN_PROGRESS, doca_ctx_start(r.rig.dev_ctx));
+	write_flr();
+	rig_settle(&r.rig);
+	assert_int_equal(nr_flrs, 0);
+	OK(doca_ctx_start(r.rig.io[0].ctx));
+	rig_until(&r.rig, nr_flrs == 1);
+	restart_done(&r.rig);
+	rig_until(&r.rig, regs_status(&r) == 0);
+	hold = false;
+	regs_driver(&r, true);
+	assert_true(regs_roundtrip(&r, 1));
+}
+
+/* Over and over, under load. */
+static void test_flr_repeated(void **state)
+{
+	unsigned int i;
+
+	for (i = 1; i <= 20; i++) {
+		hold = i % 2;
+		regs_driver(&r, i % 3);
+		regs_send(&r, 1);
+		if (hold)
+			rig_until(&r.rig, nr_held == 1);
+		write_flr();
+		rig_until(&r.rig, nr_flrs == i);
+		restart_done(&r.rig);
+		regs_wait_settled(&r);
+	}
+	assert_int_equal(nr_flrs, 20);
+}
+
 /* The host goes in the middle of it, and another one comes. */
 static void test_disconnect(void **state)
 {
@@ -437,6 +487,8 @@ int main(void)
 		TEST(test_flr),
 		TEST(test_flr_untouched),
 		TEST(test_flr_after_reset),
+		TEST(test_flr_while_changing),
+		TEST(test_flr_repeated),
 		TEST(test_disconnect),
 		TEST(test_restart_under_driver),
 		cmocka_unit_test_setup_teardown(test_mapped_doorbells, setup_mapped, teardown),

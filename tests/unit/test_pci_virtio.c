@@ -180,10 +180,14 @@ static void test_device_config(void **state)
 static void test_service_msix(void **state)
 {
 	struct regs *r = *state;
+	uint16_t vector;
 	unsigned int q;
 
 	regs_driver(r, true);
 	assert_int_equal(regs_status(r), 15);
+	OK(doca_devemu_virtio_dev_get_config_msix_vector(
+		doca_devemu_vfs_dev_as_virtio_dev(r->rig.dev), &vector));
+	assert_int_equal(vector, 0);
 	for (q = 0; q < REGS_QUEUES; q++) {
 		assert_true(regs_roundtrip(r, q));
 		rig_settle(&r->rig);
