@@ -134,7 +134,9 @@ guest_device()
 
 # guest_start LOG SECONDS INITRD TAG=SOCKET...: starts a guest whose serial line goes to LOG and which
 # is ended after that time; guest_pid is what guest_wait waits for. GUEST_REBOOT=1: it may restart.
-# GUEST_PORTS=N: so many empty root ports, rp100 and on. QMP is at LOG.qmp.
+# GUEST_PORTS=N: so many empty root ports, rp100 and on. GUEST_MEMORY=ram: the guest's memory is not
+# shared. (A memfd with share=off would be worse: QEMU hands out its descriptor, but not what the guest
+# writes.) QMP is at LOG.qmp.
 guest_start()
 {
 	local log=$1 seconds=$2 initrd=$3 accel=tcg,thread=multi cpu=max n=0 dev
@@ -153,7 +155,7 @@ guest_start()
 	timeout -k 5 "$seconds" "$guest_qemu" -nodefaults -no-user-config \
 		-display none -pidfile "$log.pid" "${reboot[@]}" -machine q35,memory-backend=mem \
 		-accel "$accel" -cpu "$cpu" -smp 2 -m 512M \
-		-object "memory-backend-memfd,id=mem,size=512M,share=${GUEST_SHARE:-on}" \
+		-object "memory-backend-${GUEST_MEMORY:-memfd,share=on},id=mem,size=512M" \
 		-kernel "$guest_kernel/vmlinuz" -initrd "$initrd" \
 		-append "console=ttyS0 panic=-1 quiet mitigations=off" \
 		-qmp "unix:$log.qmp,server=on,wait=off" \
