@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The endpoint of an emulated PCI function, the view of a device that data paths use, and the
- * objects of the accelerator's data path. There is no accelerator here (doca_dpa.h): its calls answer
- * NOT_SUPPORTED, or INVALID_VALUE for a NULL pointer.
+ * objects of the accelerator's data path. There is no accelerator here (doca_dpa.h): its calls
+ * answer NOT_SUPPORTED, or INVALID_VALUE for a NULL pointer.
  */
 #ifndef DOCA_DEVEMU_PCI_EP_H
 #define DOCA_DEVEMU_PCI_EP_H

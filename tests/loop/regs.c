@@ -22,8 +22,8 @@ void regs_start(struct regs *r)
 	struct doca_devemu_pci_dev *pci;
 	unsigned int i;
 
-	r->rig.nr_pes = 1;
-	r->rig.required = 1;
+	r->rig.nr_pes = max(r->rig.nr_pes, 1u);
+	r->rig.required = r->rig.nr_pes;
 	r->rig.nr_request_queues = REGS_QUEUES - 1;
 	rig_start(&r->rig);
 	pci = doca_devemu_vfs_dev_as_pci_dev(r->rig.dev);

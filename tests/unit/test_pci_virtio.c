@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The virtio registers of a function: as a driver goes through them, and as one does that does not. */
+/* The virtio registers of a function: for a driver that keeps the rules, and for one that does not. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
