@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A hostile driver behind a client whose memory is reached by message. The first half of the input is
- * mixed into the driver's rings and tables; then come steps of two bytes: what happens, and a value.
- * The device is the fuzzer, too: it completes what the relay shows to it. Checked besides the
+ * A hostile driver behind a client whose memory is reached by message. The first half of the input
+ * is mixed into the driver's rings and tables; then come steps of two bytes: what happens, and a
+ * value. The device is the fuzzer, too: it completes what the relay shows to it. Checked besides the
  * sanitizers: the engine never spins, a request of the relay lies in the memory it was given, and
  * every descriptor is closed at the end.
  */

@@ -3,7 +3,6 @@
  * The vfio-user message layer against a function that only records. The client's half is spoken
  * with tests/lib's own definitions, so that a number wrong on one side does not agree with itself.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/vfio.h>
@@ -23,240 +22,8 @@
 #include <cmocka.h>
 
 #include "base/util.h"
-#include "fake_func.h"
-#include "fake_vdev.h"
-#include "transport/vfio_user/vfio_user.h"
 #include "transport/vfio_user/vfu.h"
-#include "vufe_vfu_proto.h"
-
-#define MEM_SIZE 0x100000u
-#define NOTHING "", 0, NULL, 0
-
-struct cl { /* one test */
-	char dir[64];
-	struct function fn;
-	struct doca_pe pe;
-	struct doca_devemu_virtio_dev dev;
-	struct doca_devemu_pci_dev pci;
-	void *port;
-	int sock, mem_fd, fds_before;
-	uint16_t id;
-	int got_fd[8]; /* of the latest reply; closed by the next */
-	unsigned int nr_got;
-};
-
-/* ---- a client: same thread, never waits ---- */
-
-static int count_fds(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	int cnt = 0;
-
-	while (d && readdir(d))
-		cnt++;
-	if (d)
-		closedir(d);
-	return cnt;
-}
-
-static void cl_run(struct cl *c)
-{
-	assert_true(fake_pe_run(&c->pe));
-}
-
-static int cl_dial(struct cl *c)
-{
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	assert_true(fd >= 0);
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", c->fn.socket_path);
-	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
-static void cl_connect(struct cl *c)
-{
-	c->sock = cl_dial(c);
-	assert_true(c->sock >= 0);
-	cl_run(c);
-}
-
-static void cl_bytes(struct cl *c, const void *buf, size_t len, const int *fds, unsigned int nr)
-{
-	char control[CMSG_SPACE(sizeof(int) * 64)];
-	struct iovec iov = {(void *)buf, len};
-	struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1};
-	struct cmsghdr *m;
-
-	if (nr) {
-		mh.msg_control = control;
-		mh.msg_controllen = CMSG_SPACE(sizeof(int) * nr);
-		m = CMSG_FIRSTHDR(&mh);
-		m->cmsg_level = SOL_SOCKET;
-		m->cmsg_type = SCM_RIGHTS;
-		m->cmsg_len = CMSG_LEN(sizeof(int) * nr);
-		memcpy(CMSG_DATA(m), fds, sizeof(int) * nr);
-	}
-	assert_int_equal(sendmsg(c->sock, &mh, MSG_NOSIGNAL), (ssize_t)len);
-}
-
-/* One message, not waiting for anything. Returns its length. */
-static size_t cl_format(struct cl *c, uint8_t *buf, uint16_t cmd, uint32_t flags,
-			const void *payload, size_t len)
-{
-	struct vfuc_hdr hdr = {++c->id, cmd, (uint32_t)(sizeof(hdr) + len), flags, 0};
-
-	memcpy(buf, &hdr, sizeof(hdr));
-	memcpy(buf + sizeof(hdr), payload, len);
-	return sizeof(hdr) + len;
-}
-
-static void cl_post(struct cl *c, uint16_t cmd, uint32_t flags, const void *payload, size_t len,
-		    const int *fds, unsigned int nr)
-{
-	uint8_t buf[8192];
-
-	cl_bytes(c, buf, cl_format(c, buf, cmd, flags, payload, len), fds, nr);
-}
-
-static void cl_close_got(struct cl *c)
-{
-	while (c->nr_got)
-		close(c->got_fd[--c->nr_got]);
-}
-
-/* Reads what is there, at most len bytes; 0: nothing, -1: closed. */
-static ssize_t cl_read(struct cl *c, void *buf, size_t len)
-{
-	char control[CMSG_SPACE(sizeof(int) * 8)];
-	struct iovec iov = {buf, len};
-	struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
-			    .msg_controllen = sizeof(control)};
-	ssize_t n = recvmsg(c->sock, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	struct cmsghdr *m = CMSG_FIRSTHDR(&mh);
-
-	if (n < 0)
-		return errno == EAGAIN ? 0 : -1;
-	if (!n)
-		return -1;
-	if (m) {
-		cl_close_got(c);
-		c->nr_got = (unsigned int)((m->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-		memcpy(c->got_fd, CMSG_DATA(m), c->nr_got * sizeof(int));
-	}
-	return n;
-}
-
-static bool cl_closed(struct cl *c)
-{
-	char b;
-
-	cl_run(c);
-	return cl_read(c, &b, 1) < 0;
-}
-
-static bool cl_silent(struct cl *c)
-{
-	char b;
-
-	cl_run(c);
-	return cl_read(c, &b, 1) == 0;
-}
-
-/* The reply to message id: its errno, or exactly len bytes of payload. */
-static int cl_reply_to(struct cl *c, uint16_t id, uint16_t cmd, void *payload, size_t len)
-{
-	struct vfuc_hdr hdr;
-
-	cl_run(c);
-	assert_int_equal(cl_read(c, &hdr, sizeof(hdr)), sizeof(hdr));
-	assert_int_equal(hdr.id, id);
-	assert_int_equal(hdr.cmd, cmd);
-	assert_int_equal(hdr.flags & VFUC_TYPE, VFUC_REPLY);
-	if (hdr.flags & VFUC_ERROR) {
-		assert_int_equal(hdr.size, sizeof(hdr));
-		assert_int_not_equal(hdr.error, 0);
-		return (int)hdr.error;
-	}
-	assert_int_equal(hdr.error, 0);
-	assert_int_equal(hdr.size, sizeof(hdr) + len);
-	if (len)
-		assert_int_equal(cl_read(c, payload, len), len);
-	return 0;
-}
-
-static int cl_reply(struct cl *c, uint16_t cmd, void *payload, size_t len)
-{
-	return cl_reply_to(c, c->id, cmd, payload, len);
-}
-
-/* Sends, and takes a reply without payload: 0 or an errno. */
-static int cl_do(struct cl *c, uint16_t cmd, const void *payload, size_t len, const int *fds,
-		 unsigned int nr)
-{
-	cl_post(c, cmd, 0, payload, len, fds, nr);
-	return cl_reply(c, cmd, NULL, 0);
-}
-
-/* Sends, and takes a reply that replaces the payload. */
-static int cl_ask(struct cl *c, uint16_t cmd, void *payload, size_t len, size_t reply_len)
-{
-	cl_post(c, cmd, 0, payload, len, NULL, 0);
-	return cl_reply(c, cmd, payload, reply_len);
-}
-
-/* The errno, or 0 and the reply's text in v. */
-static int cl_version(struct cl *c, struct vfuc_version *v, size_t text_len)
-{
-	struct vfuc_hdr hdr;
-
-	cl_post(c, VFUC_VERSION, 0, v, 4 + text_len, NULL, 0);
-	cl_run(c);
-	assert_int_equal(cl_read(c, &hdr, sizeof(hdr)), sizeof(hdr));
-	if (hdr.flags & VFUC_ERROR)
-		return (int)hdr.error;
-	assert_in_range(hdr.size, 16 + 4 + 3, 16 + sizeof(*v));
-	assert_int_equal(cl_read(c, v, hdr.size - 16), hdr.size - 16);
-	assert_int_equal(((char *)v)[hdr.size - 17], 0);
-	return 0;
-}
-
-static void cl_start(struct cl *c)
-{
-	struct vfuc_version v = {.json = "{\"capabilities\":{\"max_msg_fds\":8,"
-					 "\"write_multiple\":true}}"};
-
-	cl_connect(c);
-	assert_int_equal(cl_version(c, &v, strlen(v.json) + 1), 0);
-}
-
-static int cl_map(struct cl *c, uint64_t addr, uint64_t size, uint64_t off, uint32_t flags, int fd)
-{
-	struct vfuc_dma_map w = {sizeof(w), flags, off, addr, size};
-
-	return cl_do(c, VFUC_DMA_MAP, &w, sizeof(w), &fd, fd >= 0);
-}
-
-static int cl_unmap(struct cl *c, uint64_t addr, uint64_t size, uint32_t flags)
-{
-	struct vfuc_dma_unmap w = {sizeof(w), flags, addr, size}, sent = w;
-	int rc = cl_ask(c, VFUC_DMA_UNMAP, &w, sizeof(w), sizeof(w));
-
-	assert_memory_equal(&w, &sent, sizeof(w));
-	return rc;
-}
-
-static int cl_irqs(struct cl *c, uint32_t flags, uint32_t index, uint32_t start, uint32_t count,
-		   const int *fds, unsigned int nr)
-{
-	struct vfuc_irq_set w = {sizeof(w), flags, index, start, count};
-
-	return cl_do(c, VFUC_SET_IRQS, &w, sizeof(w), fds, nr);
-}
+#include "vfio_cl.h"
 
 /* ---- version ---- */
 
@@ -264,7 +31,8 @@ static void test_version(void **state)
 {
 	struct cl *c = *state;
 	struct vfuc_version v = {.minor = 7, .json = "{\"capabilities\":{\"max_msg_fds\":8,"
-				 "\"max_data_xfer_size\":4096,\"pgsizes\":4096,\"max_dma_maps\":65535,"
+				 "\"max_data_xfer_size\":4096,\"pgsizes\":4096,"
+				 "\"max_dma_maps\":65535,"
 				 "\"migration\":{\"pgsize\":4096,\"max_bitmap_size\":99},"
 				 "\"write_multiple\":true}}"};
 
@@ -353,7 +121,8 @@ static void test_info(void **state)
 		const uint32_t count[] = {1, 0, FAKE_VECTORS, 1, 1};
 
 		info = (struct vfuc_info){.argsz = sizeof(info), .a = i};
-		assert_int_equal(cl_ask(c, VFUC_GET_IRQ_INFO, &info, sizeof(info), sizeof(info)), 0);
+		assert_int_equal(cl_ask(c, VFUC_GET_IRQ_INFO, &info, sizeof(info), sizeof(info)),
+				 0);
 		assert_int_equal(info.b, count[i]);
 		assert_int_equal(info.flags & VFIO_IRQ_INFO_EVENTFD, count[i] ? 1 : 0);
 		assert_int_equal(info.flags & VFIO_IRQ_INFO_MASKABLE, i ? 0 : 2);
@@ -876,52 +645,7 @@ static void test_one_client(void **state)
 	cl_start(c);
 }
 
-/* ---- environment ---- */
-
-static int setup(void **state)
-{
-	struct cl *c = calloc(1, sizeof(*c));
-
-	c->fds_before = count_fds();
-	snprintf(c->dir, sizeof(c->dir), "/tmp/vfio-msg-XXXXXX");
-	if (!mkdtemp(c->dir))
-		return -1;
-	snprintf(c->fn.socket_path, sizeof(c->fn.socket_path), "%s/s", c->dir);
-	c->sock = -1;
-	c->mem_fd = memfd_create("guest", MFD_CLOEXEC);
-	if (c->mem_fd < 0 || ftruncate(c->mem_fd, MEM_SIZE) < 0)
-		return -1;
-	c->pci.virtio = &c->dev;
-	if (vfio_user_transport.open(&c->pci, &c->fn, &c->pe, &c->port) ||
-	    vfio_user_transport.plug(c->port))
-		return -1;
-	*state = c;
-	return 0;
-}
-
-/* The socket and its lock are gone and no descriptor leaked. */
-static int teardown(void **state)
-{
-	struct cl *c = *state;
-	int fds;
-
-	vfio_user_transport.close(c->port);
-	if (c->sock >= 0)
-		close(c->sock);
-	close(c->mem_fd);
-	cl_close_got(c);
-	fds = count_fds();
-	if (fds != c->fds_before) {
-		fprintf(stderr, "%d descriptors leaked\n", fds - c->fds_before);
-		return -1;
-	}
-	if (rmdir(c->dir))
-		return -1;
-	free(c);
-	return 0;
-}
-
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, cl_setup, cl_teardown)
 
 int main(void)
 {

@@ -3,8 +3,8 @@
  * Theory of Operation
  *
  * The session keeps the list of DMA regions as the client has built it, each with a counted
- * mapping. Any change makes a new snapshot (gmem) and hands it to the function, whose queues switch;
- * the reply waits until they have, because the next doorbell may count on it.
+ * mapping. Any change makes a new snapshot (gmem) and hands it to the function, whose queues
+ * switch; the reply waits until they have, because the next doorbell may count on it.
  *
  * A request keeps the snapshot it was popped under. The function settles when nobody uses one any
  * more that had memory which is gone, so the reply to DMA_UNMAP waits for that, too. Requests which

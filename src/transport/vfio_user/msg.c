@@ -119,7 +119,8 @@ static int rx_missing(const struct vfu_rx *rx, size_t *ret_missing)
 	if (*ret_missing)
 		return 0;
 	memcpy(&hdr, rx->buf + rx->pos, sizeof(hdr));
-	if (hdr.size < sizeof(hdr) || hdr.size > VFU_MSG_MAX || (hdr.flags & VFU_F_TYPE) > VFU_F_REPLY)
+	if (hdr.size < sizeof(hdr) || hdr.size > VFU_MSG_MAX ||
+	    (hdr.flags & VFU_F_TYPE) > VFU_F_REPLY)
 		return -EPROTO;
 	*ret_missing = hdr.size - min(have, (size_t)hdr.size);
 	return 0;

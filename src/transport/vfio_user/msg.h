@@ -38,10 +38,10 @@ void vfu_rx_fini(struct vfu_rx *rx);
 /* Forgets everything: a new connection. */
 void vfu_rx_reset(struct vfu_rx *rx);
 /*
- * The next message, without a look at the socket if sock is -1: 1 it is there; 0 the socket has no more for now; -ENODATA the peer hung up
- * between messages; -ECONNRESET in the middle of one; -EPROTO size or type are impossible; -EMFILE
- * descriptors were lost (too many of them, or the process is at its limit); other -errno of
- * recvmsg().
+ * The next message (sock -1: only if it has been read already). 1 it is there; 0 there is no more
+ * for now; -ENODATA the peer hung up between messages; -ECONNRESET in the middle of one; -EPROTO
+ * size or type are impossible; -EMFILE descriptors were lost (too many of them, or the process is
+ * at its limit); other -errno of recvmsg().
  */
 int vfu_rx_next(struct vfu_rx *rx, int sock, struct vfu_msg *ret_msg);
 /* Descriptor i of the message, now the caller's; -1 if there is none. */

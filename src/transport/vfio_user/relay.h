@@ -51,7 +51,8 @@ struct vfu_relay {
 	/* the pass under way; q NULL: none */
 	struct relay_queue *q;
 	struct gmem *gm; /* shadow it works on, counted */
-	int (*step)(struct vfu_relay *r); /* when the pieces are copied; -errno: the queue is dead */
+	/* When the pieces are copied; -errno: the queue is dead. */
+	int (*step)(struct vfu_relay *r);
 	unsigned int nr_pieces, at;
 	uint32_t done; /* bytes of piece[at] */
 	struct relay_piece piece[RELAY_PLAN_MAX];
