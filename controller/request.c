@@ -253,7 +253,7 @@ static void req_start(struct doca_devemu_vfs_fuse_req *dreq, void *user, unsigne
 	r->dreq = dreq;
 	r->dio = dio_of(doca_devemu_vfs_fuse_req_get_vfs_io(dreq));
 	r->dio->outstanding++;
-	r->begin_ns = thr_now(r->dio->thr);
+	r->begin_ns = stats_begin(&r->dio->stats, a->in->opcode, thr_time_mask(r->dio->thr));
 	r->out = a->out;
 	r->datain = a->datain;
 	r->dataout = a->dataout;
@@ -342,8 +342,7 @@ void req_complete(struct creq *r, int err)
 		if (!err)
 			r->out->len += fixed_reply_size(r) + (uint32_t)r->fs.out_len;
 	}
-	stats_add(&dio->stats, r->fs.in->opcode, err, thr_now(dio->thr) - r->begin_ns,
-		  r->fs.data_len + r->fs.out_len);
+	stats_end(&dio->stats, r->fs.in->opcode, err, r->begin_ns, r->fs.data_len + r->fs.out_len);
 	if (r->block)
 		thr_iov_block_put(dio->thr, r->block);
 	if (!r->fs.direct)

@@ -42,7 +42,7 @@ struct creq {
 	struct doca_buf *bounce_in, *bounce_out; /* dma mode */
 	STAILQ_ENTRY(creq) wait_link; /* dma mode: waiting for a bounce buffer */
 	const char *names; /* staged behind the argument, direct mode */
-	uint64_t begin_ns; /* of thr_now() */
+	uint64_t begin_ns; /* 0: not timed */
 	struct fuse_rename2_in rename_arg; /* RENAME as RENAME2 */
 	uint32_t reply_size; /* fixed reply structs */
 	uint16_t iov_used, block_used;

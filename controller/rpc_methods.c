@@ -167,7 +167,7 @@ const struct rpc_method rpc_methods[] = {
 	{ "virtio_fs_device_get_stat", "Requests by opcode with their latency, and the queues.",
 	  { STRING_OPT("dev_name") }, rpc_get_stat },
 	{ "virtio_fs_set_latency",
-	  "exact: the clock is read for each request, not once for a batch of them.",
+	  "exact: every request is timed, not one of 16.",
 	  { { "exact", json_type_boolean, false } }, rpc_set_latency },
 	{ "virtio_fs_doca_device_hotplug",
 	  "Plugs the function of a running device; with a QMP socket QEMU attaches it.",

@@ -17,7 +17,7 @@ static struct json_object *show_latency(const struct stats_op *op)
 	} points[] = { { "p50", 50 }, { "p90", 90 }, { "p99", 99 }, { "p999", 99.9 } };
 	struct json_object *obj = json_object_new_object();
 
-	rpc_add_int(obj, "mean", op->count ? (int64_t)(op->ns / op->count) : 0);
+	rpc_add_int(obj, "mean", op->timed ? (int64_t)(op->ns / op->timed) : 0);
 	for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++)
 		rpc_add_int(obj, points[i].key, (int64_t)stats_percentile(op, points[i].p));
 	return obj;

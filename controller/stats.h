@@ -4,8 +4,8 @@
  * with the file system. One thread writes, without lock or read-modify-write; any other may read
  * at any time and sees each counter whole, not all of one moment.
  *
- * Times come from the thread's clock (thr_now()), which moves once per round unless every request
- * is to be timed.
+ * One request of STATS_SAMPLE of each opcode is timed, the first among them, or every one when told to:
+ * reading the clock costs as much as a request of the null file system's half.
  */
 #ifndef CONTROLLER_STATS_H
 #define CONTROLLER_STATS_H
@@ -13,14 +13,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/clock.h"
+#include "base/util.h"
+
 #define STATS_OPS 64 /* above all opcodes there are */
 #define STATS_SUB_BITS 2 /* 4 steps an octave: a percentile is at most 25% above the truth */
 #define STATS_BUCKETS 128 /* up to 2^33 ns; what is longer counts there */
+#define STATS_SAMPLE 16 /* a power of two */
 
 struct stats_op {
-	uint64_t count, errors, bytes;
-	uint64_t ns; /* sum */
-	uint64_t bucket[STATS_BUCKETS];
+	uint64_t started, count, errors, bytes;
+	uint64_t timed, ns; /* how many, and their sum */
+	uint64_t bucket[STATS_BUCKETS]; /* of the timed ones */
 };
 
 struct stats {
@@ -44,18 +48,29 @@ static inline unsigned int stats_bucket(uint64_t ns)
 	return i < STATS_BUCKETS ? i : STATS_BUCKETS - 1;
 }
 
-/* The thread that owns them. */
-static inline void stats_add(struct stats *s, uint32_t opcode, int err, uint64_t ns, size_t bytes)
+/* The thread that owns them. When the request began; 0: it is not timed. mask: 0 for all. */
+static inline uint64_t stats_begin(struct stats *s, uint32_t opcode, unsigned int mask)
+{
+	return s->op[opcode % STATS_OPS].started++ & mask ? 0 : clock_ns();
+}
+
+static inline void stats_end(struct stats *s, uint32_t opcode, int err, uint64_t begin_ns,
+			     size_t bytes)
 {
 	struct stats_op *op = &s->op[opcode % STATS_OPS];
+	uint64_t ns;
 
 	stats_bump(&op->count, 1);
-	stats_bump(&op->bucket[stats_bucket(ns)], 1);
-	stats_bump(&op->ns, ns);
 	if (err)
 		stats_bump(&op->errors, 1);
 	else
 		stats_bump(&op->bytes, bytes);
+	if (likely(!begin_ns))
+		return;
+	ns = clock_ns() - begin_ns;
+	stats_bump(&op->timed, 1);
+	stats_bump(&op->ns, ns);
+	stats_bump(&op->bucket[stats_bucket(ns)], 1);
 }
 
 /* Any thread: adds what *from shows now. */

@@ -166,7 +166,6 @@ static int one_round(struct thr *thr)
 {
 	int n = run_msgs(thr);
 
-	thr->now_ns = clock_ns();
 	for (int i = 0; i < PROGRESS_BATCH && doca_pe_progress(thr->pe); i++)
 		n++;
 	return n + poll_fses(thr);

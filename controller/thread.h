@@ -17,9 +17,9 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "base/clock.h"
 #include "doca_pe.h"
 #include "fs/fs.h"
+#include "stats.h"
 
 struct bounce;
 struct iov_block;
@@ -47,14 +47,13 @@ struct thr {
 	TAILQ_HEAD(, thr_fs) fses;
 	SLIST_HEAD(, iov_block) iov_blocks;
 	unsigned int nr_iov_blocks; /* allocated in all */
-	uint64_t now_ns; /* when this round began */
 	struct thr_watch pe_watch, msg_watch;
 
 	/* any thread, under msg_lock */
 	pthread_mutex_t msg_lock;
 	STAILQ_HEAD(, thr_msg) msgs;
 	bool stop;
-	bool exact; /* atomic: every request is timed by itself */
+	bool exact; /* atomic: every request is timed */
 	int has_msgs; /* atomic: looked at before the lock is taken */
 };
 
@@ -83,10 +82,10 @@ int thr_call(struct thr *thr, int (*fn)(void *arg), void *arg);
  */
 void thr_post(struct thr *thr, struct thr_msg *msg, int (*fn)(void *arg), void *arg);
 
-/* On the thread: the time for statistics. */
-static inline uint64_t thr_now(const struct thr *thr)
+/* Which requests are timed: those whose number has none of these bits. */
+static inline unsigned int thr_time_mask(const struct thr *thr)
 {
-	return __atomic_load_n(&thr->exact, __ATOMIC_RELAXED) ? clock_ns() : thr->now_ns;
+	return __atomic_load_n(&thr->exact, __ATOMIC_RELAXED) ? 0 : STATS_SAMPLE - 1;
 }
 /* Any thread: from now on. */
 static inline void thr_set_exact(struct thr *thr, bool exact)
