@@ -228,6 +228,7 @@ int pci_cfg_init(struct pci_func *func)
 
 void pci_cfg_reset(struct pci_func *func)
 {
+	func->dma_off = false;
 	memcpy(func->cfg, func->initial, sizeof(func->cfg));
 }
 
@@ -319,10 +320,21 @@ static void cfg_fix_power_state(struct pci_func *func, uint8_t before)
 		*reg = before;
 }
 
+static void cfg_command_written(struct pci_func *func, uint16_t before)
+{
+	uint16_t now = get_le16(func->cfg + PCI_COMMAND);
+
+	if ((before ^ now) & PCI_COMMAND_MASTER)
+		func->dma_off = !(now & PCI_COMMAND_MASTER);
+	pci_irq_update_intx(func);
+	pci_queue_sync(func);
+}
+
 void pci_cfg_write(struct pci_func *func, uint64_t offset, const uint8_t *src, size_t len)
 {
 	unsigned int flr_at = func->cap_exp + (unsigned int)PCI_EXP_DEVCTL + 1;
 	uint8_t power = func->cfg[CAP_FIRST + PCI_PM_CTRL];
+	uint16_t command = get_le16(func->cfg + PCI_COMMAND);
 
 	cfg_store(func, offset, src, len);
 	cfg_fix_power_state(func, power);
@@ -331,7 +343,7 @@ void pci_cfg_write(struct pci_func *func, uint64_t offset, const uint8_t *src, s
 	if (func->cap_msix && cfg_hits(offset, len, func->cap_msix + PCI_MSIX_FLAGS, 2))
 		pci_msix_update(func);
 	if (cfg_hits(offset, len, PCI_COMMAND, 2))
-		pci_irq_update_intx(func);
+		cfg_command_written(func, command);
 	if (cfg_hits(offset, len, flr_at, 1) && src[flr_at - offset] & PCI_EXP_DEVCTL_BCR_FLR >> 8)
 		pci_func_flr(func);
 }

@@ -59,6 +59,7 @@ struct func_queue { /* registers, and what has become of them */
 	bool enabled, resetting;
 	uint64_t addr[3]; /* enum queue_part */
 	bool running; /* the device has it */
+	uint16_t base; /* where the device goes on in the avail ring when it gets it */
 	bool relayed; /* by pci_func_relay */
 	bool refused; /* it could not be started: nothing helps but a reset */
 	struct func_route route; /* as the device has it */
@@ -117,8 +118,9 @@ struct pci_func {
 	/* what is asked of the device */
 	bool awaited; /* somebody wants to be told when all is settled */
 	bool in_sync;
+	bool dma_off; /* the driver has taken the bus away from the function */
 	struct vdev_op op;
-	enum func_op { OP_NONE, OP_MEMORY, OP_STOP, OP_CALL } op_kind;
+	enum func_op { OP_NONE, OP_MEMORY, OP_STOP, OP_PAUSE, OP_CALL } op_kind;
 	uint16_t op_queue;
 	struct func_route op_route;
 	struct func_reset reset[NR_RESETS];

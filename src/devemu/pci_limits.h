@@ -8,6 +8,7 @@
 #define PCI_NUM_BARS 6
 #define PCI_BAR_LOG_MIN 12
 #define PCI_BAR_LOG_MAX 30
+#define PCI_IO_LOG_MIN 2 /* by the register's layout */
 
 #define PCI_NUM_MSIX_MAX 2048
 #define PCI_NUM_DB_MAX 1024

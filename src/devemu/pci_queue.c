@@ -9,6 +9,7 @@
  *
  *   memory       the next snapshot, with the rings of running queues translated anew
  *   queue reset  stop, registers back to what they were
+ *   pause        while the driver keeps the function from the bus, to go on where it was
  *   start        enabled queues once the driver is ready (DRIVER_OK)
  *   interrupts   queues whose route is another one now (pci_irq.c)
  *
@@ -87,6 +88,10 @@ static void op_done(struct vdev_op *op)
 	if (kind == OP_STOP) {
 		q->running = false;
 		pci_virtio_reset_queue(func, q);
+	}
+	if (kind == OP_PAUSE) {
+		q->running = false;
+		q->base = op->base;
 	}
 	if (kind == OP_CALL)
 		q->route = func->op_route;
@@ -231,6 +236,22 @@ static bool step_reset(struct pci_func *func, unsigned int index)
 	return true;
 }
 
+/*
+ * A driver that clears bus mastering and goes away, as one does before it boots another kernel, must
+ * not find its memory written to. What never had it set is served all the same: not every host
+ * bothers. A relay cannot go on in the middle.
+ */
+static bool step_pause(struct pci_func *func, unsigned int index)
+{
+	struct func_queue *q = &func->queue[index];
+
+	if (!func->dma_off || !q->running || q->relayed)
+		return false;
+	op_begin(func, OP_PAUSE, index);
+	vdev_queue_stop(func->vdev, (uint16_t)index, &func->op);
+	return true;
+}
+
 /* Descriptors of the host's own: doorbell and interrupt. */
 static int queue_take_fds(struct pci_func *func, unsigned int index, struct vqueue_setup *setup)
 {
@@ -273,7 +294,7 @@ static int queue_relay(struct pci_func *func, unsigned int index, struct vqueue_
 static int queue_start(struct pci_func *func, unsigned int index)
 {
 	struct func_queue *q = &func->queue[index];
-	struct vqueue_setup setup = {.size = q->size, .kick_fd = -1};
+	struct vqueue_setup setup = {.size = q->size, .last_avail = q->base, .kick_fd = -1};
 	struct vqueue_rings rings;
 	int rc;
 
@@ -303,7 +324,8 @@ static bool step_start(struct pci_func *func, unsigned int index)
 	struct func_queue *q = &func->queue[index];
 	int rc;
 
-	if (!q->enabled || q->running || q->refused || !(vdev_status(func->vdev) & ready))
+	if (!q->enabled || q->running || q->refused || func->dma_off ||
+	    !(vdev_status(func->vdev) & ready))
 		return false;
 	rc = queue_start(func, index);
 	q->running = !rc;
@@ -358,8 +380,8 @@ static bool sync_step(struct pci_func *func)
 		return true;
 	if (!func->vdev || pci_queue_resetting(func))
 		return false;
-	return step_any(func, step_reset) || step_any(func, step_start) ||
-	       step_any(func, step_route);
+	return step_any(func, step_reset) || step_any(func, step_pause) ||
+	       step_any(func, step_start) || step_any(func, step_route);
 }
 
 void pci_queue_sync(struct pci_func *func)

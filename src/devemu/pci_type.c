@@ -380,7 +380,7 @@ doca_error_t doca_devemu_pci_type_set_io_bar_conf(struct doca_devemu_pci_type *t
 
 	if (err != DOCA_SUCCESS)
 		return err;
-	if (log_sz > PCI_BAR_LOG_MAX)
+	if (log_sz > PCI_BAR_LOG_MAX || (log_sz && log_sz < PCI_IO_LOG_MIN))
 		return DOCA_ERROR_INVALID_VALUE;
 	type->bar[id].configured = true;
 	type->bar[id].is_io = true;

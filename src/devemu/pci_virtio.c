@@ -44,6 +44,7 @@ void pci_virtio_reset_queue(struct pci_func *func, struct func_queue *q)
 	q->enabled = false;
 	q->resetting = false;
 	q->refused = false;
+	q->base = 0;
 	memset(q->addr, 0, sizeof(q->addr));
 }
 

@@ -426,6 +426,38 @@ static void test_disconnect(void **state)
 	rig_until(&r.rig, regs_interrupts(r.intx));
 }
 
+/* A driver that takes the bus away, as before another kernel is booted, and gives it back. */
+static void test_bus_mastering(void **state)
+{
+	set_cfg(PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 2);
+	regs_driver(&r, true);
+	assert_true(regs_roundtrip(&r, 1));
+	hold = true;
+	regs_send(&r, 2);
+	rig_until(&r.rig, nr_held == 1);
+	set_cfg(PCI_COMMAND, PCI_COMMAND_MEMORY, 2);
+	complete_held();
+	regs_wait_settled(&r);
+	hold = false;
+	assert_true(regs_answered(&r, 2));
+	regs_send(&r, 1);
+	rig_settle(&r.rig);
+	assert_false(regs_answered(&r, 1));
+	assert_int_equal(regs_status(&r), 15);
+	set_cfg(PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 2);
+	rig_until(&r.rig, regs_answered(&r, 1));
+	assert_true(regs_roundtrip(&r, 2));
+	/* a reset in between forgets where it was */
+	set_cfg(PCI_COMMAND, 0, 2);
+	regs_wait_settled(&r);
+	regs_set(&r, VIRTIO_PCI_COMMON_STATUS, 0, 1);
+	rig_until(&r.rig, nr_resets == 1);
+	finish_resets();
+	regs_driver(&r, true);
+	set_cfg(PCI_COMMAND, PCI_COMMAND_MASTER, 2);
+	assert_true(regs_roundtrip(&r, 1));
+}
+
 /* A controller that stops and starts under a driver that does not know. */
 static void test_restart_under_driver(void **state)
 {
@@ -490,6 +522,7 @@ int main(void)
 		TEST(test_flr_while_changing),
 		TEST(test_flr_repeated),
 		TEST(test_disconnect),
+		TEST(test_bus_mastering),
 		TEST(test_restart_under_driver),
 		cmocka_unit_test_setup_teardown(test_mapped_doorbells, setup_mapped, teardown),
 	};
