@@ -29,12 +29,14 @@ DOCA_LOG_REGISTER(VIRTIOFS::QMP);
 #define QMP_LINE_MAX (1 << 20) /* query-pci of a machine full of devices is some 100 KB */
 #define QMP_PATIENCE_MS 15000 /* attaching negotiates with us inside of QEMU's own loop */
 #define QMP_ID_LEN 160
+#define QMP_MOST_PORTS 64 /* tried before giving up */
 
 struct qmp {
 	int fd;
 	const char *path;
 	char *line; /* QMP_LINE_MAX bytes */
 	size_t len;
+	char refusal[256]; /* QEMU's own words for the last one */
 };
 
 /* ---- lines ---- */
@@ -98,19 +100,23 @@ static int qmp_send(struct qmp *q, const char *text, uint64_t deadline_ns)
 
 /* ---- commands ---- */
 
-/* QEMU's own words for what it refuses; quiet: the caller expects it. */
-static int qmp_refused(struct qmp *q, const char *command, struct json_object *error, bool quiet)
+static int qmp_refused(struct qmp *q, struct json_object *error)
 {
-	struct json_object *desc;
+	struct json_object *desc = NULL;
 
-	if (!quiet)
-		DOCA_LOG_ERR("QEMU at %s refuses %s: %s", q->path, command,
-			     json_object_object_get_ex(error, "desc", &desc) ?
-				     json_object_get_string(desc) : "no reason given");
+	if (json_object_is_type(error, json_type_object))
+		json_object_object_get_ex(error, "desc", &desc);
+	snprintf(q->refusal, sizeof(q->refusal), "%s",
+		 desc ? json_object_get_string(desc) : "no reason given");
 	return -EREMOTEIO;
 }
 
-static int qmp_answer(struct qmp *q, const char *command, bool quiet, struct json_object **ret,
+static void qmp_log_refusal(const struct qmp *q, const char *command)
+{
+	DOCA_LOG_ERR("QEMU at %s refuses %s: %s", q->path, command, q->refusal);
+}
+
+static int qmp_answer(struct qmp *q, const char *command, struct json_object **ret,
 		      uint64_t deadline_ns)
 {
 	struct json_object *msg = NULL, *value;
@@ -124,7 +130,7 @@ static int qmp_answer(struct qmp *q, const char *command, bool quiet, struct jso
 			break;
 		}
 		if (!rc && json_object_object_get_ex(msg, "error", &value))
-			rc = qmp_refused(q, command, value, quiet);
+			rc = qmp_refused(q, value);
 		else if (rc)
 			DOCA_LOG_ERR("QEMU at %s: %s: %s", q->path, command, strerror(-rc));
 		if (rc)
@@ -136,7 +142,10 @@ static int qmp_answer(struct qmp *q, const char *command, bool quiet, struct jso
 	return rc;
 }
 
-/* Consumes args (NULL: none). ret: NULL, or what the command returns, counted. */
+/*
+ * Consumes args (NULL: none). ret: NULL, or what the command returns, counted. -EREMOTEIO: refused, which is
+ * logged unless quiet.
+ */
 static int qmp_run(struct qmp *q, const char *command, struct json_object *args, bool quiet,
 		   struct json_object **ret)
 {
@@ -151,8 +160,12 @@ static int qmp_run(struct qmp *q, const char *command, struct json_object *args,
 	if (!rc)
 		rc = qmp_send(q, "\n", deadline);
 	json_object_put(msg);
-	if (!rc)
-		return qmp_answer(q, command, quiet, ret, deadline);
+	if (!rc) {
+		rc = qmp_answer(q, command, ret, deadline);
+		if (rc == -EREMOTEIO && !quiet)
+			qmp_log_refusal(q, command);
+		return rc;
+	}
 	DOCA_LOG_ERR("QEMU at %s: %s cannot be sent: %s", q->path, command, strerror(-rc));
 	return rc;
 }
@@ -222,36 +235,39 @@ static const char *free_bus_of(struct json_object *device)
 	return behind && json_object_array_length(behind) ? NULL : json_object_get_string(id);
 }
 
-static const char *free_bus_on(struct json_object *bus)
+static bool take_bus_on(struct json_object *bus, unsigned int *n, char id[QMP_ID_LEN])
 {
 	struct json_object *devices = get(bus, "devices", json_type_array);
 	size_t nr = devices ? json_object_array_length(devices) : 0;
 
 	for (size_t i = 0; i < nr; i++) {
-		const char *id = free_bus_of(json_object_array_get_idx(devices, i));
+		const char *found = free_bus_of(json_object_array_get_idx(devices, i));
 
-		if (id)
-			return id;
+		if (!found || (*n)--)
+			continue;
+		snprintf(id, QMP_ID_LEN, "%s", found);
+		return true;
 	}
-	return NULL;
+	return false;
 }
 
-/* "": there is none; QEMU then says itself where it would put the device, or why it cannot. */
-static int find_bus(struct qmp *q, char *bus, size_t size)
+/*
+ * The n-th free root port. Before its guest has numbered the buses QEMU shows none of the devices behind
+ * bridges, so "free" is a guess. False: there is none.
+ */
+static bool find_bus(struct qmp *q, unsigned int n, char id[QMP_ID_LEN])
 {
 	struct json_object *buses = NULL;
-	const char *id = NULL;
+	bool found = false;
 	size_t nr;
-	int rc = qmp_run(q, "query-pci", NULL, false, &buses);
 
-	if (rc)
-		return rc;
+	if (qmp_run(q, "query-pci", NULL, false, &buses))
+		return false;
 	nr = json_object_is_type(buses, json_type_array) ? json_object_array_length(buses) : 0;
-	for (size_t i = 0; i < nr && !id; i++)
-		id = free_bus_on(json_object_array_get_idx(buses, i));
-	snprintf(bus, size, "%s", id ? id : "");
+	for (size_t i = 0; i < nr && !found; i++)
+		found = take_bus_on(json_object_array_get_idx(buses, i), &n, id);
 	json_object_put(buses);
-	return 0;
+	return found;
 }
 
 /* ---- devices ---- */
@@ -302,52 +318,63 @@ static int add_chardev(struct qmp *q, const struct qmp_device *dev, const char *
 	return qmp_run(q, "chardev-add", args, false, NULL);
 }
 
+/* bus: "" for where QEMU likes. */
 static int add_device(struct qmp *q, const struct qmp_device *dev, const char *bus)
 {
 	struct json_object *args = json_object_new_object();
-	char id[QMP_ID_LEN], chardev[QMP_ID_LEN];
-	bool vhost = !strcmp(dev->transport, "vhost-user");
-	int rc = 0;
+	char id[QMP_ID_LEN];
 
 	make_id(id, "fs", dev);
-	make_id(chardev, "chr", dev);
 	add_text(args, "id", id);
 	if (bus[0])
 		add_text(args, "bus", bus);
-	if (vhost) {
-		rc = add_chardev(q, dev, chardev);
-		add_text(args, "driver", "vhost-user-fs-pci");
-		add_text(args, "chardev", chardev);
-		add_text(args, "tag", dev->tag);
-		json_object_object_add(args, "queue-size", json_object_new_int(dev->queue_size));
-	} else {
+	if (strcmp(dev->transport, "vhost-user")) {
 		add_text(args, "driver", "vfio-user-pci");
 		json_object_object_add(args, "socket", unix_address(dev->socket));
+	} else {
+		make_id(id, "chr", dev);
+		add_text(args, "driver", "vhost-user-fs-pci");
+		add_text(args, "chardev", id);
+		add_text(args, "tag", dev->tag);
+		json_object_object_add(args, "queue-size", json_object_new_int(dev->queue_size));
 	}
-	if (rc) {
-		json_object_put(args);
-		return rc;
-	}
-	rc = qmp_run(q, "device_add", args, false, NULL);
-	if (rc && vhost)
-		remove_chardev(q, chardev, true);
+	return qmp_run(q, "device_add", args, true, NULL);
+}
+
+/* Goes on to the next port while one turns out to be taken. */
+static int add_somewhere(struct qmp *q, const struct qmp_device *dev)
+{
+	char bus[QMP_ID_LEN] = "";
+	unsigned int n = 0;
+	int rc;
+
+	find_bus(q, n++, bus);
+	do {
+		rc = add_device(q, dev, bus);
+	} while (rc == -EREMOTEIO && strstr(q->refusal, "occupied") && n < QMP_MOST_PORTS &&
+		 find_bus(q, n++, bus));
 	return rc;
 }
 
 int qmp_attach(const char *path, const struct qmp_device *dev)
 {
-	char bus[QMP_ID_LEN] = "";
+	bool vhost = !strcmp(dev->transport, "vhost-user");
+	char chardev[QMP_ID_LEN];
 	struct qmp q;
 	int rc = qmp_open(&q, path);
 
 	if (rc)
 		return rc;
-	if (dev->bus)
-		snprintf(bus, sizeof(bus), "%s", dev->bus);
-	else
-		rc = find_bus(&q, bus, sizeof(bus));
-	if (!rc)
-		rc = add_device(&q, dev, bus);
+	make_id(chardev, "chr", dev);
+	if (vhost)
+		rc = add_chardev(&q, dev, chardev);
+	if (!rc) {
+		rc = dev->bus ? add_device(&q, dev, dev->bus) : add_somewhere(&q, dev);
+		if (rc == -EREMOTEIO)
+			qmp_log_refusal(&q, "device_add");
+		if (rc && vhost)
+			remove_chardev(&q, chardev, true);
+	}
 	qmp_close(&q);
 	return rc;
 }

@@ -319,7 +319,7 @@ class FakeQemu:
     def __init__(self, case, refuse=()):
         self.path = case.path('qmp')
         self.case, self.refuse = case, refuse
-        self.commands, self.guests = [], {}
+        self.commands, self.guests, self.occupied = [], {}, ['rp1']
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(self.path)
         self.listener.listen(4)
@@ -354,11 +354,15 @@ class FakeQemu:
             return {'error': {'class': 'GenericError', 'desc': 'not today'}}
         if name == 'query-pci':
             port = {'class_info': {}, 'qdev_id': 'rp0', 'pci_bridge': {'bus': {}, 'devices': [{}]}}
-            free = {'class_info': {}, 'qdev_id': 'rp1', 'pci_bridge': {'bus': {}}}
-            return {'return': [{'bus': 0, 'devices': [{'qdev_id': ''}, port, free]}]}
+            free = [{'class_info': {}, 'qdev_id': i, 'pci_bridge': {'bus': {}}} for i in ('rp1', 'rp2')]
+            return {'return': [{'bus': 0, 'devices': [{'qdev_id': ''}, port, *free]}]}
+        if name == 'device_add' and args.get('bus') in self.occupied:
+            return {'error': {'class': 'GenericError', 'desc': 'PCI: slot 0 function 0 already occupied'}}
         if name == 'device_add':
+            self.occupied.append(args.get('bus'))
             path = args['socket']['path'] if 'socket' in args else self.chardev['data']['addr']['data']['path']
-            self.guests[args['id']] = self.case.load(path, '--pattern', 'randread', '--runtime', '100')
+            speak = 'vfio-user' if 'socket' in args else 'vhost-user'
+            self.guests[args['id']] = self.case.load(path, '--transport', speak, '--runtime', '100')
         if name == 'chardev-add':
             self.chardev = args['backend']
         if name == 'device_del':
@@ -369,6 +373,25 @@ class FakeQemu:
         return [a for n, a in self.commands if n == name]
 
 
+def qemu_attaches_vfio_user(case):
+    qemu = FakeQemu(case)
+    server, rpc = start(case, '--null', '--transport', 'vfio-user', '--qmp', qemu.path)
+    add(rpc, 'late')
+    sock = rpc.device('late')['socket']
+    for _ in range(2):
+        assert rpc.call('virtio_fs_doca_device_hotplug', dev_name='late', wait_for_done=True) == \
+            {'hotplug_state': 'POWER_ON'}
+        added = qemu.did('device_add')[-1]
+        assert (added['driver'], added['socket']) == ('vfio-user-pci', {'type': 'unix', 'path': sock}), added
+        # It is asked in both ways, and has its time.
+        assert rpc.call('virtio_fs_doca_device_hotunplug', dev_name='late') == \
+            {'hotplug_state': 'UNPLUG_IN_PROGRESS'}
+        assert qemu.did('device_del')[-1] == {'id': added['id']}
+        until('the guest let go', lambda: rpc.device('late')['hotplug_state'] == 'POWER_OFF')
+        qemu.occupied.pop()
+    server.stop_well()
+
+
 def qemu_attaches_and_detaches(case):
     qemu = FakeQemu(case)
     server, rpc = start(case, '--null', '--qmp', qemu.path)
@@ -376,8 +399,8 @@ def qemu_attaches_and_detaches(case):
     sock = rpc.device('late')['socket']
     assert rpc.call('virtio_fs_doca_device_hotplug', dev_name='late', wait_for_done=True) == \
         {'hotplug_state': 'POWER_ON'}
-    added = qemu.did('device_add')[0]
-    assert (added['driver'], added['bus'], added['tag']) == ('vhost-user-fs-pci', 'rp1', 'late'), added
+    added = qemu.did('device_add')[-1]
+    assert (added['driver'], added['bus'], added['tag']) == ('vhost-user-fs-pci', 'rp2', 'late'), added
     assert vuid in added['id'] and qemu.chardev['data']['addr']['data']['path'] == sock
     begin = time.monotonic()
     assert rpc.call('virtio_fs_doca_device_hotunplug', dev_name='late', wait_for_done=True) == \
@@ -385,7 +408,7 @@ def qemu_attaches_and_detaches(case):
     assert time.monotonic() - begin > 0.2, 'the guest was not given its time'
     assert qemu.did('device_del') == [{'id': added['id']}]
     assert rpc.call('virtio_fs_doca_device_hotplug', dev_name='late', bus='rp7')
-    assert qemu.did('device_add')[1]['bus'] == 'rp7'
+    assert qemu.did('device_add')[-1]['bus'] == 'rp7'
     server.stop_well()
 
 
@@ -424,5 +447,6 @@ def a_load_does_not_notice(case):
 if __name__ == '__main__':
     main([methods_are_discoverable, requests_are_checked, garbage_ends_the_connection,
           sockets_are_found_or_refused, devices_stop_and_start, statistics_count, a_function_lives,
-          a_function_survives_its_process, ports_run_out, qemu_attaches_and_detaches,
+          a_function_survives_its_process, ports_run_out, qemu_attaches_vfio_user,
+          qemu_attaches_and_detaches,
           what_qemu_refuses_is_told, a_load_does_not_notice])
