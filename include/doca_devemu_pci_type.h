@@ -136,7 +136,8 @@ DOCA_STABLE doca_error_t doca_devemu_pci_type_destroy(struct doca_devemu_pci_typ
 
 /*
  * Start freezes and registers the configuration: needs a device, and BARs and regions that fit
- * together (BAD_CONFIG). FULL: too many types. ALREADY_EXIST: one of that name is started.
+ * together (BAD_CONFIG). FULL: too many types. ALREADY_EXIST: one of that name is started,
+ * or another process has started a different one.
  * IN_USE: stopping while device objects of the type exist.
  */
 DOCA_STABLE doca_error_t doca_devemu_pci_type_start(struct doca_devemu_pci_type *pci_type);

@@ -6,7 +6,8 @@
  * more files are read than the manager has ports. A record is replaced by rename(): a reader sees the
  * old one or the new one. Beside it, SERIAL.PORT.lock is locked (flock) by the process that has a
  * device object on the function, and "lock" by who looks for a free port or removes a record. Locks
- * vanish with their process.
+ * vanish with their process. SERIAL.HASH.type says what the type of a name is, as long as somebody
+ * holds a shared lock on it; who finds it unlocked writes it anew.
  *
  * The directory is ours or root's and not writable for others, or it is not used. Still, what is in a
  * file is checked like any foreign text: length first, then every key.
@@ -134,6 +135,70 @@ int state_lock(int *ret_fd)
 
 void state_unlock(int fd)
 {
+	close(fd);
+}
+
+static void type_file(char file[STATE_NAME_LEN], const struct doca_devinfo *info, const char *name)
+{
+	uint64_t hash = 0xcbf29ce484222325ull; /* FNV-1a: names may be no file names */
+
+	for (; *name; name++)
+		hash = (hash ^ (uint8_t)*name) * 0x100000001b3ull;
+	snprintf(file, STATE_NAME_LEN, "%s.%016" PRIx64 ".type", info->serial, hash);
+}
+
+static int type_join(int fd, uint64_t digest)
+{
+	char mine[24], theirs[24] = "";
+
+	snprintf(mine, sizeof(mine), "%016" PRIx64 "\n", digest);
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+		if (ftruncate(fd, 0) < 0 ||
+		    pwrite(fd, mine, strlen(mine), 0) != (ssize_t)strlen(mine))
+			return -EIO;
+	} else if (pread(fd, theirs, sizeof(theirs) - 1, 0) < 0 || strcmp(mine, theirs)) {
+		return -EEXIST;
+	}
+	return flock(fd, LOCK_SH | LOCK_NB) < 0 ? -errno : 0;
+}
+
+int state_share_type(const struct doca_devinfo *info, const char *name, uint64_t digest,
+		     int *ret_fd)
+{
+	CLEANUP_FD int dir = -1, fd = -1;
+	char file[STATE_NAME_LEN];
+	int lock, rc;
+
+	rc = state_lock(&lock);
+	if (rc)
+		return rc;
+	type_file(file, info, name);
+	dir = state_dir_open(true);
+	fd = dir < 0 ? -1 :
+		       openat(dir, file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+			      0600);
+	rc = fd < 0 ? -errno : type_join(fd, digest);
+	state_unlock(lock);
+	if (!rc)
+		*ret_fd = take_fd(fd);
+	return rc;
+}
+
+/* The last one turns off the light. */
+void state_unshare_type(const struct doca_devinfo *info, const char *name, int fd)
+{
+	char file[STATE_NAME_LEN];
+	int lock, dir;
+
+	if (!state_lock(&lock)) {
+		type_file(file, info, name);
+		dir = state_dir_open(false);
+		if (dir >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+			unlinkat(dir, file, 0);
+		if (dir >= 0)
+			close(dir);
+		state_unlock(lock);
+	}
 	close(fd);
 }
 

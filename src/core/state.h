@@ -43,6 +43,15 @@ int state_remove(const struct doca_devinfo *info, unsigned int port);
 /* The right to serve the function of a port, until *ret_fd is closed. -EBUSY: another has it. */
 int state_own(const struct doca_devinfo *info, unsigned int port, int *ret_fd);
 
+/*
+ * A type of this name is in use, until it is given back with its descriptor, or the process ends.
+ * Processes share it if they mean the same by it, which digest says. -EEXIST: another process means
+ * something else.
+ */
+int state_share_type(const struct doca_devinfo *info, const char *name, uint64_t digest,
+		     int *ret_fd);
+void state_unshare_type(const struct doca_devinfo *info, const char *name, int fd);
+
 /* "POWER_OFF", "UNPLUG_IN_PROGRESS", "PLUG_IN_PROGRESS", "POWER_ON". */
 const char *function_state_name(enum function_state state);
 

@@ -4,12 +4,14 @@
  * Types made by the application are configured, started, and then functions of them can be hot
  * plugged.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/util.h"
 #include "core/board.h"
 #include "core/log.h"
+#include "core/state.h"
 #include "devemu/vdev.h"
 
 SD_LOG_REGISTER(PCI_TYPE);
@@ -29,6 +31,7 @@ doca_error_t doca_devemu_pci_type_create(const char *name, struct doca_devemu_pc
 	if (!type)
 		return DOCA_ERROR_NO_MEMORY;
 	strcpy(type->name, name);
+	type->shared_fd = -1;
 	*pci_type = type;
 	return DOCA_SUCCESS;
 }
@@ -144,6 +147,72 @@ static doca_error_t pci_type_may_register(const struct doca_devemu_pci_type *typ
 	return cnt < PCI_MAX_TYPES ? DOCA_SUCCESS : DOCA_ERROR_FULL;
 }
 
+/* ---- the same in every process ---- */
+
+static void digest_add(uint64_t *digest, uint64_t value)
+{
+	unsigned int i;
+
+	for (i = 0; i < sizeof(value); i++, value >>= 8)
+		*digest = (*digest ^ (value & 0xff)) * 0x100000001b3ull;
+}
+
+static void digest_add_bar(uint64_t *digest, const struct pci_bar *bar)
+{
+	unsigned int i;
+
+	digest_add(digest, bar->configured | bar->is_io << 1 | bar->prefetchable << 2);
+	digest_add(digest, bar->log_size);
+	digest_add(digest, bar->mem_type);
+	digest_add(digest, bar->nr_regions);
+	for (i = 0; i < bar->nr_regions; i++) {
+		digest_add(digest, bar->region[i].kind);
+		digest_add(digest, bar->region[i].start);
+		digest_add(digest, bar->region[i].size);
+		digest_add(digest, bar->region[i].how);
+	}
+}
+
+/* What two processes must agree on who use this name. */
+static uint64_t pci_type_digest(const struct doca_devemu_pci_type *type)
+{
+	const struct pci_ids *ids = &type->ids;
+	uint64_t digest = 0xcbf29ce484222325ull; /* FNV-1a */
+	const uint64_t values[] = {
+		ids->vendor_id, ids->device_id, ids->subsystem_vendor_id, ids->subsystem_id,
+		ids->revision_id, ids->class_code, ids->num_msix, type->num_db,
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(values); i++)
+		digest_add(&digest, values[i]);
+	for (i = 0; i < PCI_NUM_BARS; i++)
+		digest_add_bar(&digest, &type->bar[i]);
+	return digest;
+}
+
+/* Without a place to write to there are no functions to disagree about either. */
+static doca_error_t pci_type_share(struct doca_devemu_pci_type *type)
+{
+	int rc = state_share_type(type->dev->info, type->name, pci_type_digest(type),
+				  &type->shared_fd);
+
+	if (rc != -EEXIST)
+		return DOCA_SUCCESS;
+	sd_log_err("PCI type \"%s\": another process has one of this name that is different",
+		   type->name);
+	return DOCA_ERROR_ALREADY_EXIST;
+}
+
+static void pci_type_unshare(struct doca_devemu_pci_type *type)
+{
+	if (type->shared_fd >= 0)
+		state_unshare_type(type->dev->info, type->name, type->shared_fd);
+	type->shared_fd = -1;
+}
+
+/* ---- start and stop ---- */
+
 doca_error_t doca_devemu_pci_type_start(struct doca_devemu_pci_type *type)
 {
 	doca_error_t err;
@@ -157,13 +226,18 @@ doca_error_t doca_devemu_pci_type_start(struct doca_devemu_pci_type *type)
 			   type->name);
 		return DOCA_ERROR_BAD_CONFIG;
 	}
+	err = pci_type_share(type);
+	if (err != DOCA_SUCCESS)
+		return err;
 	board_lock();
 	err = pci_type_may_register(type);
 	if (err == DOCA_SUCCESS)
 		LIST_INSERT_HEAD(&started_types, type, started_link);
 	board_unlock();
-	if (err != DOCA_SUCCESS)
+	if (err != DOCA_SUCCESS) {
+		pci_type_unshare(type);
 		return err;
+	}
 	type->started = true;
 	dev_get(type->dev);
 	return DOCA_SUCCESS;
@@ -202,6 +276,7 @@ doca_error_t doca_devemu_pci_type_stop(struct doca_devemu_pci_type *type)
 	board_unlock();
 	if (used)
 		return DOCA_ERROR_IN_USE;
+	pci_type_unshare(type);
 	type->started = false;
 	dev_put(type->dev);
 	return DOCA_SUCCESS;
@@ -410,7 +485,8 @@ static unsigned int pci_bar_count_kind(const struct pci_bar *bar, enum pci_regio
 }
 
 static doca_error_t pci_type_add_region(struct doca_devemu_pci_type *type, uint8_t id,
-					enum pci_region_kind kind, uint64_t start, uint64_t size)
+					enum pci_region_kind kind, uint64_t start, uint64_t size,
+					uint64_t how)
 {
 	doca_error_t err = pci_type_may_lay_out(type, id);
 	struct pci_bar *bar;
@@ -425,7 +501,7 @@ static doca_error_t pci_type_add_region(struct doca_devemu_pci_type *type, uint8
 	    region_limits[kind].max_regions)
 		return DOCA_ERROR_FULL;
 	bar->region[bar->nr_regions++] =
-		(struct pci_region){ .kind = kind, .start = start, .size = size };
+		(struct pci_region){ .kind = kind, .start = start, .size = size, .how = how };
 	return DOCA_SUCCESS;
 }
 
@@ -441,7 +517,8 @@ doca_error_t doca_devemu_pci_type_set_bar_db_region_by_offset_conf(
 	if (!db_size_valid(log_db_size) || log_stride_size < PCI_DB_LOG_STRIDE_MIN ||
 	    log_stride_size > PCI_DB_LOG_STRIDE_MAX)
 		return DOCA_ERROR_INVALID_VALUE;
-	return pci_type_add_region(type, id, PCI_REGION_DB_BY_OFFSET, start_addr, size);
+	return pci_type_add_region(type, id, PCI_REGION_DB_BY_OFFSET, start_addr, size,
+				   log_db_size | (uint64_t)log_stride_size << 8);
 }
 
 doca_error_t doca_devemu_pci_type_set_bar_db_region_by_data_conf(
@@ -451,26 +528,28 @@ doca_error_t doca_devemu_pci_type_set_bar_db_region_by_data_conf(
 	if (!db_size_valid(log_db_size) || db_id_msbyte >= 1u << log_db_size ||
 	    db_id_lsbyte >= 1u << log_db_size)
 		return DOCA_ERROR_INVALID_VALUE;
-	return pci_type_add_region(type, id, PCI_REGION_DB_BY_DATA, start_addr, size);
+	return pci_type_add_region(type, id, PCI_REGION_DB_BY_DATA, start_addr, size,
+				   log_db_size | (uint64_t)db_id_msbyte << 16 |
+					   (uint64_t)db_id_lsbyte << 32);
 }
 
 doca_error_t doca_devemu_pci_type_set_bar_msix_table_region_conf(struct doca_devemu_pci_type *type,
 								 uint8_t id, uint64_t start_addr,
 								 uint64_t size)
 {
-	return pci_type_add_region(type, id, PCI_REGION_MSIX_TABLE, start_addr, size);
+	return pci_type_add_region(type, id, PCI_REGION_MSIX_TABLE, start_addr, size, 0);
 }
 
 doca_error_t doca_devemu_pci_type_set_bar_msix_pba_region_conf(struct doca_devemu_pci_type *type,
 							       uint8_t id, uint64_t start_addr,
 							       uint64_t size)
 {
-	return pci_type_add_region(type, id, PCI_REGION_MSIX_PBA, start_addr, size);
+	return pci_type_add_region(type, id, PCI_REGION_MSIX_PBA, start_addr, size, 0);
 }
 
 doca_error_t doca_devemu_pci_type_set_bar_stateful_region_conf(struct doca_devemu_pci_type *type,
 							       uint8_t id, uint64_t start_addr,
 							       uint64_t size)
 {
-	return pci_type_add_region(type, id, PCI_REGION_STATEFUL, start_addr, size);
+	return pci_type_add_region(type, id, PCI_REGION_STATEFUL, start_addr, size, 0);
 }

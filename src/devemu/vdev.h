@@ -71,6 +71,7 @@ enum pci_region_kind {
 struct pci_region {
 	enum pci_region_kind kind;
 	uint64_t start, size;
+	uint64_t how; /* doorbells: sizes and what tells them apart; only compared */
 	uint8_t *defaults; /* stateful: what it holds at first; NULL: zeros */
 };
 
@@ -93,6 +94,7 @@ struct doca_devemu_pci_type {
 	/* under the board lock */
 	unsigned int nr_devs; /* device objects of it */
 	LIST_ENTRY(doca_devemu_pci_type) started_link; /* not of default types */
+	int shared_fd; /* started: what other processes see of it; -1: nothing */
 };
 
 struct doca_devemu_virtio_type {

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "devemu/pci_func.h"
 #include "doca_buf.h"
@@ -184,6 +186,57 @@ static void test_type_rules(void **state)
 	ERR(BAD_CONFIG, doca_devemu_pci_type_start(t)); /* two at one place */
 	OK(doca_devemu_pci_type_destroy(t));
 	close_manager(&f);
+}
+
+/* Starts a type "mine" of its own and keeps it until told to end. */
+static int other_process(int to_parent, int from_parent)
+{
+	struct doca_devemu_pci_type *type;
+	struct fix f;
+	char c = 1;
+
+	open_manager(&f);
+	type = make_type(f.mgr, "mine");
+	if (doca_devemu_pci_type_start(type) != DOCA_SUCCESS)
+		return 1;
+	return write(to_parent, &c, 1) == 1 && read(from_parent, &c, 1) == 0 ? 0 : 1;
+}
+
+/* Two processes may use a name for one thing only. */
+static void test_shared_name(void **state)
+{
+	struct doca_devemu_pci_type *same, *different;
+	int up[2], down[2], status;
+	struct fix f;
+	pid_t pid;
+	char c;
+
+	assert_int_equal(pipe(up) | pipe(down), 0);
+	pid = fork();
+	if (!pid) {
+		close(down[1]);
+		_exit(other_process(up[1], down[0]));
+	}
+	close(up[1]);
+	close(down[0]);
+	assert_int_equal(read(up[0], &c, 1), 1);
+	open_manager(&f);
+	same = make_type(f.mgr, "mine");
+	different = make_type(f.mgr, "mine");
+	OK(doca_devemu_pci_type_set_class_code(different, 0x020000));
+	ERR(ALREADY_EXIST, doca_devemu_pci_type_start(different));
+	OK(doca_devemu_pci_type_start(same));
+	OK(doca_devemu_pci_type_stop(same));
+	close(down[1]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	/* nobody has it any more */
+	OK(doca_devemu_pci_type_start(different));
+	OK(doca_devemu_pci_type_stop(different));
+	OK(doca_devemu_pci_type_destroy(same));
+	OK(doca_devemu_pci_type_destroy(different));
+	close_manager(&f);
+	close(up[0]);
 }
 
 static void test_most_types(void **state)
@@ -595,6 +648,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_type_rules),
+		cmocka_unit_test(test_shared_name),
 		cmocka_unit_test(test_most_types),
 		cmocka_unit_test(test_default_type),
 		cmocka_unit_test(test_config_space),
