@@ -310,7 +310,7 @@ static void cfg_store(struct pci_func *func, uint64_t offset, const uint8_t *src
 	}
 }
 
-/* There are D0 and D3; a driver that asks for another one stays where it is. */
+/* There are D0 and D3; who asks for another one stays where it is. It is the first capability. */
 static void cfg_fix_power_state(struct pci_func *func, uint8_t before)
 {
 	uint8_t *reg = &func->cfg[CAP_FIRST + PCI_PM_CTRL];

@@ -94,7 +94,11 @@ int pci_func_trigger(struct pci_func *func, unsigned int index, unsigned int vec
 /* INTx is level: masked after each interrupt until the host unmasks it. */
 void pci_func_mask_intx(struct pci_func *func, bool masked);
 
-/* Memory the function may reach, empty at the start. Takes a count on gm. */
+/*
+ * Memory the function may reach, empty at the start. Takes a count on gm; the caller keeps none on
+ * what was set before. Settled when nobody uses any more what is not in it, or after two seconds:
+ * requests that take longer go on with the memory they began with.
+ */
 void pci_func_set_memory(struct pci_func *func, struct gmem *gm);
 
 /*
