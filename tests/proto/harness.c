@@ -30,6 +30,7 @@ static struct {
 	char export[96];
 	bool local; /* serves export, not the null file system */
 	bool two; /* devices, by conf */
+	bool mapped; /* doorbells, by conf, which is a board then */
 	const char *args;
 	pid_t pid; /* 0: not ours */
 } server;
@@ -71,6 +72,11 @@ bool harness_is_vfio(void)
 void harness_use_args(const char *args)
 {
 	server.args = args;
+}
+
+void harness_use_mapped_doorbells(void)
+{
+	server.mapped = true;
 }
 
 pid_t harness_pid(void)
@@ -146,12 +152,29 @@ static void exec_server(char *program)
 		argv[1] = "--config";
 		argv[2] = server.conf;
 	}
+	if (server.mapped) {
+		setenv("SOFTDPU_BOARD", server.conf, 1);
+		argv[1] = "--tag";
+		argv[2] = "mapped";
+	}
 	nr = add_words(argv, nr, max, harness_is_vfio() ? "--transport vfio-user" : NULL);
 	nr = add_words(argv, nr, max, server.args);
 	add_words(argv, nr, max, getenv("DOCA_VIRTIOFS_ARGS"));
 	execv(program, argv);
 	fprintf(stderr, "%s: %s\n", program, strerror(errno));
 	_exit(127);
+}
+
+static int write_board(void)
+{
+	FILE *f = fopen(server.conf, "w");
+
+	if (!f)
+		return -1;
+	fprintf(f, "{\"managers\": [{\"name\": \"mlx5_0\", \"VIRTIO_FS_EMULATION_NUM_PF\": 1, "
+		"\"functions\": [{\"transport\": \"vfio-user\", \"doorbell\": \"mapped\", "
+		"\"socket\": \"%s\"}]}]}\n", server.socket);
+	return fclose(f);
 }
 
 static int write_conf(void)
@@ -176,7 +199,9 @@ static int make_dir(void)
 	snprintf(server.conf, sizeof(server.conf), "%s/conf", server.dir);
 	snprintf(server.log, sizeof(server.log), "%s/log", server.dir);
 	snprintf(server.export, sizeof(server.export), "%s/export", server.dir);
-	return mkdir(server.export, 0755) || (server.two && write_conf()) ? -1 : 0;
+	if (server.two)
+		return mkdir(server.export, 0755) || write_conf() ? -1 : 0;
+	return mkdir(server.export, 0755) || (server.mapped && write_board()) ? -1 : 0;
 }
 
 int harness_setup(void **state)

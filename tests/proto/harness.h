@@ -32,6 +32,8 @@ const char *harness_socket(void);
 bool harness_is_vfio(void);
 /* Before setup: more arguments of the server, borrowed. NULL: none. */
 void harness_use_args(const char *args);
+/* Before setup: the doorbells of the one function are memory the host maps (vfio-user). */
+void harness_use_mapped_doorbells(void);
 /* The process started by setup; 0: there is none of ours. */
 pid_t harness_pid(void);
 /* Descriptors the server has open; 0: not known. */

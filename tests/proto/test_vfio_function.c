@@ -8,6 +8,7 @@
 #include <linux/vfio.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -606,6 +607,36 @@ static void test_read_only_memory(void **state)
 	assert_serves();
 }
 
+/* Nobody is told of a request: the device looks at its rings by itself, and sleeps at no time. */
+static void test_mapped_doorbells(void **state)
+{
+	struct vufe_opts o = harness_opts();
+	struct vufe_dev dev;
+	unsigned i;
+
+	o.nr_queues = 3;
+	o.kick = VUFE_KICK_MAPPED;
+	open_good(&dev, &o);
+	assert_non_null(dev.vfu.doorbells);
+	for (i = 0; i < 50; i++) {
+		assert_pings(&dev, 1 + i % 3);
+		if (i % 10 == 0)
+			usleep(20000); /* long enough for a thread to fall asleep */
+	}
+	/* Memory the device shares cannot be taken from under it. */
+	for (i = 0; i < VFUC_NR_REGIONS; i++)
+		if (dev.vfu.region[i].fd >= 0)
+			assert_int_equal(ftruncate(dev.vfu.region[i].fd, 0), -1);
+	vufe_close(&dev);
+	/* The same registers by message. */
+	o.kick = VUFE_KICK_MESSAGE;
+	open_good(&dev, &o);
+	assert_pings(&dev, 1);
+	o.kick = VUFE_KICK_AUTO;
+	vufe_close(&dev);
+	assert_serves();
+}
+
 /* By queue_reset one queue starts over while the others go on. */
 static void test_queue_reset(void **state)
 {
@@ -645,10 +676,19 @@ int main(void)
 		cmocka_unit_test(test_read_only_memory),
 		cmocka_unit_test(test_queue_reset),
 	};
+	const struct CMUnitTest mapped[] = {
+		cmocka_unit_test(test_mapped_doorbells),
+		cmocka_unit_test(test_random_writes),
+	};
 	int r;
 
 	harness_need_server();
 	r = cmocka_run_group_tests_name("the function", tests, harness_setup, harness_teardown);
 	r += RUN_ROWS("drivers that do it wrong", wrong, run_wrong);
+	if (!getenv("DOCA_VIRTIOFS"))
+		return r;
+	harness_use_mapped_doorbells();
+	r += cmocka_run_group_tests_name("mapped doorbells", mapped, harness_setup,
+					 harness_teardown);
 	return r;
 }
