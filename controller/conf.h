@@ -47,9 +47,9 @@ void conf_fini(struct conf *conf);
 
 struct json_object;
 /*
- * A device that comes later, by the same keys as in the file, into a free slot of conf->device; for one
- * that is there already (conf_device of that slot) only the keys given change. 0, or -errno with the
- * reason logged and nothing changed.
+ * A device that comes later, by the same keys as in the file, into a free slot of conf->device;
+ * for one that is there already (conf_device of that slot) only the keys given change. 0, or
+ * -errno with the reason logged and nothing changed.
  */
 int conf_add_device(struct conf *conf, struct json_object *keys, struct conf_device **ret_dev);
 int conf_change_device(struct conf *conf, struct conf_device *d, struct json_object *keys);

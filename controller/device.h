@@ -51,7 +51,7 @@ struct device {
 	struct manager_function fn;
 	struct doca_devemu_vfs_dev *vfs;
 	struct thr_msg reset_msg;
-	struct doca_devemu_virtio_queue_stats **queue_list; /* first thread; NULL: never asked for */
+	struct doca_devemu_virtio_queue_stats **queue_list; /* first thread; NULL: not asked for */
 	uint32_t nr_queues;
 	sem_t queues_ready; /* queue_list is refreshed */
 	bool queues_asked; /* and not ready yet */
@@ -62,8 +62,8 @@ struct device {
 
 /*
  * Main thread. Opens the file system, which may wait for a server, and the function (of the
- * configuration, or the index-th static one); nothing can be seen from outside yet. 0 or -errno, the
- * reason is logged.
+ * configuration, or the index-th static one); nothing can be seen from outside yet. 0 or -errno,
+ * the reason is logged.
  */
 int device_open(const struct conf_device *conf, unsigned int index, struct thr_set *threads,
 		struct device **ret_dev);
@@ -104,8 +104,8 @@ struct device_queue {
 };
 
 /*
- * Main thread, started device. At most max queues; *ret_nr: how many. 0 or -errno: -EAGAIN, an answer of
- * an I/O thread is missing (the device is resetting).
+ * Main thread, started device. At most max queues; *ret_nr: how many. 0 or -errno: -EAGAIN, an
+ * answer of an I/O thread is missing (the device is resetting).
  */
 int device_get_queues(struct device *dev, struct device_queue *queue, unsigned int max,
 		      unsigned int *ret_nr);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A running device as the control socket sees it: state, hot plug, queues. All by calls on its thread. */
+/*
+ * A running device as the control socket sees it: state, hot plug, queues. All by calls on its
+ * thread.
+ */
 #include <errno.h>
 #include <string.h>
 #include <time.h>

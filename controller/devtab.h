@@ -32,8 +32,9 @@ static inline unsigned int devtab_slot(const struct devtab *tab, const struct co
 }
 
 /*
- * 0 or -errno, reason logged. let_signals (NULL: not asked): lets signals that end the process in, and
- * keeps them out again, around the opening of the file system, which may wait for a server.
+ * 0 or -errno, reason logged. let_signals (NULL: not asked): lets signals that end the process
+ * in, and keeps them out again, around the opening of the file system, which may wait for a
+ * server.
  */
 int devtab_start(struct devtab *tab, unsigned int slot, void (*let_signals)(bool in));
 void devtab_stop(struct devtab *tab, unsigned int slot);

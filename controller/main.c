@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * doca_virtiofs: a virtio-fs controller. Reads the configuration, starts threads and devices, waits
- * for a signal (or for the captive command to end) while it answers on the control socket, and takes
- * everything down in order.
+ * doca_virtiofs: a virtio-fs controller. Reads the configuration, starts threads and devices,
+ * waits for a signal (or for the captive command to end) while it answers on the control socket,
+ * and takes everything down in order.
  *
  * Signals: blocked everywhere but in this thread. While it serves, a signalfd takes them and the
  * first one asks for the ordered end. While it opens file systems or stops, which may wait for

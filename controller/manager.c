@@ -150,8 +150,9 @@ static doca_error_t describe(struct manager *m, struct doca_dev_rep *rep,
 }
 
 /* Opens the functions of a manager in turn, until fn says that it keeps one. */
-static int walk_functions(struct manager *m, bool (*fn)(void *arg, const struct manager_function *f),
-			  void *arg, bool *ret_kept)
+static int walk_functions(struct manager *m,
+			  bool (*fn)(void *arg, const struct manager_function *f), void *arg,
+			  bool *ret_kept)
 {
 	struct doca_devinfo_rep **list;
 	struct manager_function f;

@@ -48,8 +48,9 @@ int manager_visit(void (*fn)(void *arg, const struct manager_function *function)
 const char *manager_name(unsigned int i);
 
 /*
- * A new hot-plug function, powered off; removing one. manager: NULL for the first. 0 or -errno: -ENOSPC
- * no port is free, -EBUSY it is plugged or served, -ENODEV there is no such function or manager.
+ * A new hot-plug function, powered off; removing one. manager: NULL for the first. 0 or -errno:
+ * -ENOSPC no port is free, -EBUSY it is plugged or served, -ENODEV there is no such function or
+ * manager.
  */
 int manager_create_function(const char *manager, char vuid[DOCA_DEVINFO_REP_VUID_SIZE]);
 int manager_destroy_function(const char *manager, const char *vuid);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Theory of Operation: QMP is one JSON object per line. Greeting, qmp_capabilities, then commands; an
- * answer has "return" or "error", events come in between and are dropped. A line longer than
- * QMP_LINE_MAX, or an answer later than QMP_PATIENCE_MS, ends the connection.
+ * Theory of Operation: QMP is one JSON object per line. Greeting, qmp_capabilities, then
+ * commands; an answer has "return" or "error", events come in between and are dropped. A line
+ * longer than QMP_LINE_MAX, or an answer later than QMP_PATIENCE_MS, ends the connection.
  *
- * A vhost-user device needs a character device beside it, which is removed with the next attaching of the
- * same function: QEMU gives it free only when the guest has let the device go.
+ * A vhost-user device needs a character device beside it, which is removed with the next
+ * attaching of the same function: QEMU gives it free only when the guest has let the device go.
  */
 #include "qmp.h"
 
@@ -143,8 +143,8 @@ static int qmp_answer(struct qmp *q, const char *command, struct json_object **r
 }
 
 /*
- * Consumes args (NULL: none). ret: NULL, or what the command returns, counted. -EREMOTEIO: refused, which is
- * logged unless quiet.
+ * Consumes args (NULL: none). ret: NULL, or what the command returns, counted. -EREMOTEIO:
+ * refused, which is logged unless quiet.
  */
 static int qmp_run(struct qmp *q, const char *command, struct json_object *args, bool quiet,
 		   struct json_object **ret)
@@ -252,8 +252,8 @@ static bool take_bus_on(struct json_object *bus, unsigned int *n, char id[QMP_ID
 }
 
 /*
- * The n-th free root port. Before its guest has numbered the buses QEMU shows none of the devices behind
- * bridges, so "free" is a guess. False: there is none.
+ * The n-th free root port. Before its guest has numbered the buses QEMU shows none of the devices
+ * behind bridges, so "free" is a guess. False: there is none.
  */
 static bool find_bus(struct qmp *q, unsigned int n, char id[QMP_ID_LEN])
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The host side of hot plug: the QEMU whose QMP socket this is attaches a function's socket as a device
- * of its guest, and asks the guest to give it back. Main thread; each call connects, and waits for at
- * most some seconds. 0 or -errno, reason logged.
+ * The host side of hot plug: the QEMU whose QMP socket this is attaches a function's socket as a
+ * device of its guest, and asks the guest to give it back. Main thread; each call connects, and
+ * waits for at most some seconds. 0 or -errno, reason logged.
  */
 #ifndef CONTROLLER_QMP_H
 #define CONTROLLER_QMP_H

@@ -3,14 +3,14 @@
  * Theory of Operation
  *
  * rpc_serve() is a poll() loop over the listening socket and at most RPC_MAX_CONNS connections. A
- * connection reads into a buffer of bounded size, takes one object out of it, runs the method, writes the
- * answer, and only then looks at the next object; while an answer is not taken, or not known yet, nothing
- * more is read. What is not JSON ends the connection after an error, because nobody knows where the
- * next object would begin. A method that answers later is called again by the loop, also when its
- * caller has hung up meanwhile: what was begun is brought to its end.
+ * connection reads into a buffer of bounded size, takes one object out of it, runs the method,
+ * writes the answer, and only then looks at the next object; while an answer is not taken, or not
+ * known yet, nothing more is read. What is not JSON ends the connection after an error, because
+ * nobody knows where the next object would begin. A method that answers later is called again by
+ * the loop, also when its caller has hung up meanwhile: what was begun is brought to its end.
  *
- * Why something failed is said in the log, by whoever knows; a log backend of our own collects the error
- * lines of a method's run, and they become part of the answer.
+ * Why something failed is said in the log, by whoever knows; a log backend of our own collects
+ * the error lines of a method's run, and they become part of the answer.
  */
 #include "rpc.h"
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The control socket: JSON-RPC 2.0 on a UNIX socket, objects one after the other, an answer for each
- * in turn. Methods and parameters have the names of NVIDIA's virtio-fs service where there are any.
+ * The control socket: JSON-RPC 2.0 on a UNIX socket, objects one after the other, an answer for
+ * each in turn. Methods and parameters have the names of NVIDIA's virtio-fs service where there
+ * are any.
  *
- * Everything runs on the main thread, which otherwise waits for signals: what a method waits for keeps
- * other callers waiting, never an I/O thread. Methods that wait for the host or for requests answer
- * later (struct rpc_call.again).
+ * Everything runs on the main thread, which otherwise waits for signals: what a method waits for
+ * keeps other callers waiting, never an I/O thread. Methods that wait for the host or for
+ * requests answer later (struct rpc_call.again).
  */
 #ifndef CONTROLLER_RPC_H
 #define CONTROLLER_RPC_H
@@ -42,7 +43,8 @@ struct rpc_method {
 	void (*run)(struct rpc_call *call);
 };
 
-extern const struct rpc_method rpc_methods[]; /* the first without a name ends them; rpc_methods.c */
+/* The first without a name ends them; rpc_methods.c. */
+extern const struct rpc_method rpc_methods[];
 
 /* One request, from its arrival to its answer. */
 struct rpc_call {
@@ -50,7 +52,7 @@ struct rpc_call {
 	const struct rpc_method *method;
 	struct json_object *id; /* NULL: a notification, nothing is answered */
 	struct json_object *params;
-	struct json_object *value[RPC_MAX_PARAMS]; /* as in method->param; borrowed, NULL: not given */
+	struct json_object *value[RPC_MAX_PARAMS]; /* of method->param; borrowed, NULL: not given */
 	/* the answer: error, or result (NULL: true) */
 	int error;
 	char message[512];

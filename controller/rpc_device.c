@@ -137,7 +137,8 @@ static void show_running(struct json_object *obj, const struct devtab_entry *e)
 	struct device_state st;
 
 	device_get_state(e->dev, &st);
-	rpc_add_text(obj, "state", e->stopping ? "stopping" : st.is_running ? "running" : "starting");
+	rpc_add_text(obj, "state",
+		     e->stopping ? "stopping" : st.is_running ? "running" : "starting");
 	rpc_add_text(obj, "manager", e->dev->fn.manager);
 	rpc_add_text(obj, "vuid", e->dev->fn.vuid);
 	rpc_add_text(obj, "transport", e->dev->fn.transport);

@@ -2,10 +2,11 @@
 /*
  * Methods about functions that come and go.
  *
- * Plugging: the function's socket appears, then QEMU, when there is a QMP socket, attaches it; it is done
- * when the host has taken it. Unplugging: the host is asked, by the transport where that can be said
- * (vfio-user) and by QMP; it is done when the host has let go. vhost-user has no way to ask, and the library
- * would cut the connection at once: with QMP the guest first gets its time.
+ * Plugging: the function's socket appears, then QEMU, when there is a QMP socket, attaches it; it
+ * is done when the host has taken it. Unplugging: the host is asked, by the transport where that
+ * can be said (vfio-user) and by QMP; it is done when the host has let go. vhost-user has no way
+ * to ask, and the library would cut the connection at once: with QMP the guest first gets its
+ * time.
  */
 #include <errno.h>
 #include <string.h>

@@ -35,8 +35,8 @@ void rpc_add_int(struct json_object *obj, const char *key, int64_t value);
 void rpc_add_bool(struct json_object *obj, const char *key, bool value);
 
 /*
- * The device that parameter 0 (dev_name) names; NULL with the error set. running: it has to be, and not
- * be stopping; or it must not be.
+ * The device that parameter 0 (dev_name) names; NULL with the error set. running: it has to be,
+ * and not be stopping; or it must not be.
  */
 enum rpc_device_state { RPC_DEVICE_ANY, RPC_DEVICE_RUNNING, RPC_DEVICE_STOPPED };
 struct conf_device *rpc_find_device(struct rpc_call *call, enum rpc_device_state wanted,

@@ -2,9 +2,9 @@
 /*
  * The board: which emulation managers and functions exist. Sources, first that applies:
  * softdpu_board_set() (softdpu_ext.h), $SOFTDPU_BOARD (a JSON file), /etc/softdpu/board.json,
- * built-in default (one manager mlx5_0, two static functions, room for one hot-plug function, sockets pf0.sock and
- * pf1.sock in $XDG_RUNTIME_DIR/softdpu or /run/softdpu). Loaded at the first device listing, never
- * changed after.
+ * built-in default (one manager mlx5_0, two static functions, room for one hot-plug function,
+ * sockets pf0.sock and pf1.sock in $XDG_RUNTIME_DIR/softdpu or /run/softdpu). Loaded at the first
+ * device listing, never changed after.
  *
  * {"managers": [{"name": "mlx5_0", "pci_addr": "0000:03:00.0",
  *                "VIRTIO_FS_EMULATION_ENABLE": 1, "VIRTIO_FS_EMULATION_NUM_PF": 2,
@@ -46,7 +46,10 @@ void board_free(struct board *board);
 
 /* $SOFTDPU_BOARD, or the machine's. */
 const char *board_file_path(void);
-/* Whole file as text, to be freed; what exceeds BOARD_FILE_MAX is cut off one byte beyond. NULL: errno. */
+/*
+ * Whole file as text, to be freed; what exceeds BOARD_FILE_MAX is cut off one byte beyond. NULL:
+ * errno.
+ */
 char *board_read_file(const char *path);
 
 /* Where default sockets are: $XDG_RUNTIME_DIR/softdpu, or /run/softdpu. -1: longer than size. */

@@ -201,7 +201,8 @@ static doca_error_t read_hotplug(const struct reader *rd, struct json_object *en
 			ret = read_choice(rd, where, value, "message", "mapped",
 					  &info->hotplug.doorbell_mapped);
 		else
-			ret = refuse(rd, "%s: unknown key (known: transport, dir, doorbell)", where);
+			ret = refuse(rd, "%s: unknown key (known: transport, dir, doorbell)",
+				     where);
 		if (ret != DOCA_SUCCESS)
 			return ret;
 	}
@@ -313,7 +314,8 @@ static void apply_settings(const struct reader *rd, struct doca_devinfo *info,
 	info->num_msix = (uint16_t)set->num_msix;
 	info->subsystem_vendor_id = (uint16_t)set->subsystem_vendor_id;
 	info->subsystem_id = (uint16_t)set->subsystem_id;
-	info->num_hotplug_ports = set->switch_enable && set->num_port ? (uint32_t)set->num_port - 1 : 0;
+	if (set->switch_enable && set->num_port)
+		info->num_hotplug_ports = (uint32_t)set->num_port - 1;
 	info->nr_functions = set->enable ? (unsigned int)set->num_pf : 0;
 	if (!set->enable && set->num_pf)
 		sd_log_warn("%s: managers[%u]: VIRTIO_FS_EMULATION_ENABLE is 0, there are no "
@@ -421,7 +423,8 @@ static doca_error_t check_unique(const struct reader *rd, const struct doca_devi
 
 static doca_error_t read_managers(struct reader *rd, struct json_object *list)
 {
-	size_t cnt = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+	bool is_array = json_object_is_type(list, json_type_array);
+	size_t cnt = is_array ? json_object_array_length(list) : 0;
 	doca_error_t ret;
 
 	if (!cnt || cnt > BOARD_MANAGERS_MAX)

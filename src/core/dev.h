@@ -3,10 +3,11 @@
  * Devices and representors inside the library: what the board (board.c) says exists. devinfo.c is
  * the only file where configuration stands in for hardware; everything above believes in it.
  *
- * A "function" is one emulated PCIe function. Static ones live as long as the process (the board is
- * loaded once) and never change but where noted. Hot-plug ones come and go, also by other processes'
- * doing: they are counted, by the manager's table, by lists and by representors (plug.h). Lists,
- * doca_dev and doca_dev_rep are counted views. The list calls and open/close are internally locked.
+ * A "function" is one emulated PCIe function. Static ones live as long as the process (the board
+ * is loaded once) and never change but where noted. Hot-plug ones come and go, also by other
+ * processes' doing: they are counted, by the manager's table, by lists and by representors
+ * (plug.h). Lists, doca_dev and doca_dev_rep are counted views. The list calls and open/close are
+ * internally locked.
  */
 #ifndef CORE_DEV_H
 #define CORE_DEV_H
@@ -32,15 +33,15 @@ struct doca_devinfo { /* an emulation manager */
 	uint16_t num_msix; /* VIRTIO_FS_EMULATION_NUM_MSIX */
 	uint16_t subsystem_vendor_id; /* VIRTIO_FS_EMU_SUBSYSTEM_VENDOR_ID */
 	uint16_t subsystem_id; /* VIRTIO_FS_EMULATION_SUBSYSTEM_ID */
-	uint32_t num_hotplug_ports; /* PCI_SWITCH_EMULATION_NUM_PORT - 1, 0 when the switch is off */
+	uint32_t num_hotplug_ports; /* PCI_SWITCH_EMULATION_NUM_PORT - 1; 0: no switch */
 	unsigned int nr_functions; /* static ones */
 	struct function *functions; /* array */
 	struct { /* how new hot-plug functions reach their host */
 		char transport[FUNCTION_TRANSPORT_LEN];
-		char dir[FUNCTION_SOCKET_LEN]; /* of their sockets; empty: where default sockets are */
+		char dir[FUNCTION_SOCKET_LEN]; /* of their sockets; empty: board_run_dir() */
 		bool doorbell_mapped;
 	} hotplug;
-	struct function *port[DEV_MAX_PORTS]; /* hot-plug functions by port - 1; under the board lock */
+	struct function *port[DEV_MAX_PORTS]; /* hot-plug functions by port - 1; board lock */
 	struct doca_dev *dev; /* the one open object, counted; under the board lock */
 	void *vfs_type; /* devemu: the default virtio-fs type, made on first use; board lock */
 };
@@ -61,7 +62,7 @@ struct function {
 	char type[FUNCTION_TYPE_LEN];
 	char transport[FUNCTION_TRANSPORT_LEN]; /* "vhost-user", "vfio-user", "loop" */
 	char socket_path[FUNCTION_SOCKET_LEN]; /* empty for loop */
-	bool doorbell_mapped; /* the host may write doorbells without a message, where there is a choice */
+	bool doorbell_mapped; /* vfio-user: the host may map doorbells and write them in place */
 	bool is_hotplug;
 	unsigned int rep_opens; /* under the board lock */
 	void *devemu_dev; /* devemu: the one device object on this function, or NULL */

@@ -3,9 +3,9 @@
  * Discovery: lists of emulation managers and of their functions, opening and closing.
  *
  * Theory of Operation: managers and static functions belong to the board and live as long as the
- * process; hot-plug functions are counted. A list is an array of pointers to them. A manager has at most one doca_dev, counted; every opening
- * of a representor makes an object of its own, so that the holders of one function do not depend on
- * each other.
+ * process; hot-plug functions are counted. A list is an array of pointers to them. A manager has
+ * at most one doca_dev, counted; every opening of a representor makes an object of its own, so
+ * that the holders of one function do not depend on each other.
  */
 #include <stdlib.h>
 #include <string.h>

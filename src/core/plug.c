@@ -2,14 +2,15 @@
 /*
  * Theory of Operation
  *
- * What counts is the state directory (state.h). Each process has an object for every record, in the
- * table of its manager, made and dropped when somebody looks (plug_refresh()). An object that is
- * dropped lives on while lists and representors hold it, so that a pointer never dangles; it is only
- * not found any more. `birth` tells whether record and object are about the same function.
+ * What counts is the state directory (state.h). Each process has an object for every record, in
+ * the table of its manager, made and dropped when somebody looks (plug_refresh()). An object that
+ * is dropped lives on while lists and representors hold it, so that a pointer never dangles; it
+ * is only not found any more. `birth` tells whether record and object are about the same
+ * function.
  *
- * The state of a function is its owner's, the process that has a device object on it; all others read
- * it from the record. plug_mutex orders looking and changing within the process and is taken before
- * the lock of the directory, and that before the board lock.
+ * The state of a function is its owner's, the process that has a device object on it; all others
+ * read it from the record. plug_mutex orders looking and changing within the process and is taken
+ * before the lock of the directory, and that before the board lock.
  */
 #include "core/plug.h"
 
@@ -196,7 +197,8 @@ static doca_error_t new_record(const struct doca_devinfo *info, unsigned int por
 		       port);
 	if ((size_t)len >= sizeof(rec->socket_path)) {
 		sd_log_err("manager %s: the socket of a hot-plug function under %s would have more "
-			   "than %zu characters", info->ibdev_name, dir, sizeof(rec->socket_path) - 1);
+			   "than %zu characters", info->ibdev_name, dir,
+			   sizeof(rec->socket_path) - 1);
 		return DOCA_ERROR_BAD_CONFIG;
 	}
 	return DOCA_SUCCESS;
@@ -210,8 +212,8 @@ static doca_error_t no_port(const struct doca_devinfo *info)
 			   info->ibdev_name);
 		return DOCA_ERROR_NOT_SUPPORTED;
 	}
-	sd_log_err("manager %s: all hot-plug ports are taken: PCI_SWITCH_EMULATION_NUM_PORT = %u is "
-		   "room for %u", info->ibdev_name, info->num_hotplug_ports + 1,
+	sd_log_err("manager %s: all hot-plug ports are taken: PCI_SWITCH_EMULATION_NUM_PORT = %u "
+		   "is room for %u", info->ibdev_name, info->num_hotplug_ports + 1,
 		   info->num_hotplug_ports);
 	return DOCA_ERROR_FULL;
 }

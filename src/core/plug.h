@@ -19,12 +19,15 @@ void plug_refresh(struct doca_devinfo *info);
  * caller. FULL, NOT_SUPPORTED: no port, no switch; the setting is logged.
  */
 doca_error_t plug_create(struct doca_devinfo *info, const char *type, struct function **ret_fn);
-/* BAD_STATE: not powered off. NOT_PERMITTED: static, or a device object is on it, here or elsewhere. */
+/*
+ * BAD_STATE: not powered off. NOT_PERMITTED: static, or a device object is on it, here or
+ * elsewhere.
+ */
 doca_error_t plug_destroy(struct function *fn);
 
 /*
- * The right to serve the function, for a device object; takes over the state it was left in. IN_USE:
- * another process serves it. NOT_FOUND: it is gone. Nothing to it for static functions.
+ * The right to serve the function, for a device object; takes over the state it was left in.
+ * IN_USE: another process serves it. NOT_FOUND: it is gone. Nothing to it for static functions.
  */
 doca_error_t plug_own(struct function *fn);
 void plug_disown(struct function *fn);

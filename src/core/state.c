@@ -2,15 +2,15 @@
 /*
  * Theory of Operation
  *
- * The record of a port is the file SERIAL.PORT.json, so that there is nothing to search for and no
- * more files are read than the manager has ports. A record is replaced by rename(): a reader sees the
- * old one or the new one. Beside it, SERIAL.PORT.lock is locked (flock) by the process that has a
- * device object on the function, and "lock" by who looks for a free port or removes a record. Locks
- * vanish with their process. SERIAL.HASH.type says what the type of a name is, as long as somebody
- * holds a shared lock on it; who finds it unlocked writes it anew.
+ * The record of a port is the file SERIAL.PORT.json, so that there is nothing to search for and
+ * no more files are read than the manager has ports. A record is replaced by rename(): a reader
+ * sees the old one or the new one. Beside it, SERIAL.PORT.lock is locked (flock) by the process
+ * that has a device object on the function, and "lock" by who looks for a free port or removes a
+ * record. Locks vanish with their process. SERIAL.HASH.type says what the type of a name is, as
+ * long as somebody holds a shared lock on it; who finds it unlocked writes it anew.
  *
- * The directory is ours or root's and not writable for others, or it is not used. Still, what is in a
- * file is checked like any foreign text: length first, then every key.
+ * The directory is ours or root's and not writable for others, or it is not used. Still, what is
+ * in a file is checked like any foreign text: length first, then every key.
  */
 #include "core/state.h"
 

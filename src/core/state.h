@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What is known of hot-plug functions beyond the process that made them: one small file each in the
- * state directory, $SOFTDPU_STATE_DIR or "state" beside the default sockets (board_run_dir()). It
- * lasts as long as that directory does: until the machine restarts, which is what a power cycle is to
- * a card.
+ * What is known of hot-plug functions beyond the process that made them: one small file each in
+ * the state directory, $SOFTDPU_STATE_DIR or "state" beside the default sockets
+ * (board_run_dir()). It lasts as long as that directory does: until the machine restarts, which
+ * is what a power cycle is to a card.
  *
  * Any thread. Errors: 0 or -errno; what a caller cannot know is logged.
  */
@@ -27,8 +27,8 @@ struct state_record {
 };
 
 /*
- * The lock of the whole directory, held by who adds or removes records; makes the directory when it is
- * missing. -EAGAIN: somebody has held it for seconds.
+ * The lock of the whole directory, held by who adds or removes records; makes the directory when
+ * it is missing. -EAGAIN: somebody has held it for seconds.
  */
 int state_lock(int *ret_fd);
 void state_unlock(int fd);

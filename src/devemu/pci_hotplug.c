@@ -2,11 +2,12 @@
 /*
  * The function on the host's bus.
  *
- * Theory of Operation: a port opens with the first start of the device and stays open over stops and
- * resets. A static function is on the bus from then on. A hot-plug function is what its state says
- * (core/plug.h keeps it, beyond this process too):
+ * Theory of Operation: a port opens with the first start of the device and stays open over stops
+ * and resets. A static function is on the bus from then on. A hot-plug function is what its state
+ * says (core/plug.h keeps it, beyond this process too):
  *
- *   OFF --hotplug()--> PLUGGING --host takes it--> ON --hotunplug()--> UNPLUGGING --host lets go--> OFF
+ *   OFF --hotplug()--> PLUGGING --host takes it--> ON
+ *   ON --hotunplug()--> UNPLUGGING --host lets go--> OFF
  *
  * with hotunplug() from PLUGGING as well, and ON to OFF when the host lets go by itself. A step the
  * host takes is an event for the application; they are counted and delivered one per progress. A
@@ -109,7 +110,9 @@ static int pci_unplug_timer_start(struct doca_devemu_pci_dev *pci)
 
 /* ---- the port ---- */
 
-/* What the function was left as. A host that was to let go is gone with the process it talked to. */
+/*
+ * What the function was left as. A host that was to let go is gone with the process it talked to.
+ */
 static bool pci_is_on_bus(struct doca_devemu_pci_dev *pci)
 {
 	if (!pci->fn->is_hotplug)

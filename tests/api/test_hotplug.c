@@ -3,6 +3,7 @@
  * Functions that come and go: made, plugged, taken by the host, unplugged, removed; found again by
  * other processes; ports shared; records that are not what they should be.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,20 +11,23 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "doca_devemu_pci.h"
-#include "doca_log.h"
+#include "devemu/vdev.h"
 #include "rig.h"
 
 #define PORTS 3
 #define NOWHERE "0000:00:00.0"
 
+/* The second manager's hosts are on sockets. */
 static const char board[] =
 	"{\"managers\": [{\"VIRTIO_FS_EMULATION_NUM_PF\": 1,"
 	"\"PCI_SWITCH_EMULATION_ENABLE\": 1, \"PCI_SWITCH_EMULATION_NUM_PORT\": 4,"
-	"\"functions\": [{\"transport\": \"loop\"}], \"hotplug\": {\"transport\": \"loop\"}}]}";
+	"\"functions\": [{\"transport\": \"loop\"}], \"hotplug\": {\"transport\": \"loop\"}},"
+	"{\"VIRTIO_FS_EMULATION_NUM_PF\": 0,"
+	"\"hotplug\": {\"transport\": \"vfio-user\", \"dir\": \"%s\"}}]}";
 
 static char state_dir[] = "/tmp/softdpu-hotplug-XXXXXX";
 
@@ -51,7 +55,7 @@ static void hp_settle(struct hp *hp)
 		hp_idle(hp);
 }
 
-static void hp_open(struct hp *hp)
+static void hp_open_manager(struct hp *hp, unsigned int manager)
 {
 	struct doca_devinfo **list;
 	uint32_t cnt;
@@ -59,10 +63,15 @@ static void hp_open(struct hp *hp)
 	memset(hp, 0, sizeof(*hp));
 	OK(doca_pe_create(&hp->pe));
 	OK(doca_devinfo_create_list(&list, &cnt));
-	OK(doca_dev_open(list[0], &hp->mgr));
+	OK(doca_dev_open(list[manager], &hp->mgr));
 	OK(doca_devinfo_destroy_list(list));
 	OK(doca_devemu_vfs_find_default_vfs_type_by_dev(hp->mgr, &hp->vfs_type));
 	hp->type = doca_devemu_vfs_type_as_pci_type(hp->vfs_type);
+}
+
+static void hp_open(struct hp *hp)
+{
+	hp_open_manager(hp, 0);
 }
 
 static void hp_close(struct hp *hp)
@@ -129,7 +138,8 @@ static uint32_t hp_count(struct hp *hp)
 	return cnt;
 }
 
-static void assert_state(struct hp *hp, enum doca_devemu_pci_hotplug_state want, unsigned int events)
+static void assert_state(struct hp *hp, enum doca_devemu_pci_hotplug_state want,
+			 unsigned int events)
 {
 	enum doca_devemu_pci_hotplug_state state;
 
@@ -162,7 +172,8 @@ static void test_life(void **state)
 	hp_open(&hp);
 	OK(doca_devemu_pci_cap_get_max_hotplug_devices(doca_dev_as_devinfo(hp.mgr), &most));
 	assert_int_equal(most, PORTS);
-	OK(doca_devemu_pci_cap_type_is_hotplug_supported(doca_dev_as_devinfo(hp.mgr), hp.type, &yes));
+	OK(doca_devemu_pci_cap_type_is_hotplug_supported(doca_dev_as_devinfo(hp.mgr), hp.type,
+							 &yes));
 	assert_int_equal(yes, 1);
 	assert_int_equal(hp_count(&hp), 1);
 	OK(doca_devemu_pci_type_create_rep(hp.type, &hp.rep));
@@ -289,6 +300,71 @@ static void test_takeover(void **state)
 	STATE(&hp, POWER_ON, 1);
 	OK(doca_devemu_pci_dev_hotunplug(hp.pci));
 	loop_close(&hp.host);
+	STATE(&hp, POWER_OFF, 2);
+	hp_destroy_device(&hp);
+	OK(doca_devemu_pci_type_destroy_rep(hp.rep));
+	hp_close(&hp);
+}
+
+/* ---- a host on a socket ---- */
+
+/* Takes the function and keeps it until it is cut off. */
+static void *stubborn_host(void *arg)
+{
+	static const struct {
+		uint16_t id, cmd;
+		uint32_t size, flags, error;
+		uint16_t major, minor;
+	} version = { .id = 1, .cmd = 1, .size = sizeof(version), .minor = 1 };
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	char buf[4096];
+
+	strcpy(addr.sun_path, arg);
+	if (!connect(fd, (struct sockaddr *)&addr, sizeof(addr)) &&
+	    send(fd, &version, sizeof(version), MSG_NOSIGNAL) == sizeof(version))
+		while (recv(fd, buf, sizeof(buf), 0) > 0)
+			;
+	close(fd);
+	return NULL;
+}
+
+static void hp_until(struct hp *hp, enum doca_devemu_pci_hotplug_state want)
+{
+	enum doca_devemu_pci_hotplug_state state;
+	uint64_t end = rig_now() + 30000000000ull;
+
+	do {
+		hp_idle(hp);
+		OK(doca_devemu_pci_dev_get_hotplug_state(hp->pci, &state));
+		assert_true(rig_now() < end);
+	} while (state != want);
+}
+
+/* Asked and not listening, a host loses the function all the same, and in bounded time. */
+static void test_cut_off(void **state)
+{
+	const uint64_t patience = 100000000;
+	char path[108];
+	pthread_t host;
+	uint64_t begin;
+	struct hp hp;
+
+	hp_open_manager(&hp, 1);
+	OK(doca_devemu_pci_type_create_rep(hp.type, &hp.rep));
+	OK(softdpu_rep_get_socket_path(hp.rep, path, sizeof(path)));
+	hp_make_device(&hp);
+	hp.pci->unplug_ns = patience;
+	hp_start(&hp);
+	OK(doca_devemu_pci_dev_hotplug(hp.pci));
+	assert_int_equal(pthread_create(&host, NULL, stubborn_host, path), 0);
+	hp_until(&hp, DOCA_DEVEMU_PCI_HP_STATE_POWER_ON);
+	begin = rig_now();
+	OK(doca_devemu_pci_dev_hotunplug(hp.pci));
+	hp_until(&hp, DOCA_DEVEMU_PCI_HP_STATE_POWER_OFF);
+	assert_true(rig_now() - begin >= patience);
+	assert_int_equal(access(path, F_OK), -1);
+	pthread_join(host, NULL);
 	STATE(&hp, POWER_OFF, 2);
 	hp_destroy_device(&hp);
 	OK(doca_devemu_pci_type_destroy_rep(hp.rep));
@@ -523,8 +599,9 @@ static void put_record(const char *text, size_t len)
 }
 
 #define RECORD(vuid, type, transport, socket, state, mapped, birth) \
-	"{\"vuid\": " vuid ", \"manager\": \"mlx5_0\", \"type\": " type ", \"transport\": " transport \
-	", \"socket\": " socket ", \"state\": " state ", \"doorbell_mapped\": " mapped \
+	"{\"vuid\": " vuid ", \"manager\": \"mlx5_0\", \"type\": " type \
+	", \"transport\": " transport ", \"socket\": " socket ", \"state\": " state \
+	", \"doorbell_mapped\": " mapped \
 	", \"birth\": " birth "}"
 #define VUID "\"SD000003000VFSS1D0F0\""
 #define LONG50 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
@@ -534,13 +611,14 @@ static void test_hostile_records(void **state)
 	static const char *const refused[] = {
 		"", "{", "[]", "null", "{}", "[[[[[[[[]]]]]]]]",
 		RECORD("5", "\"virtio-fs\"", "\"loop\"", "\"\"", "\"POWER_ON\"", "false", "1"),
-		RECORD("\"SD000003000VFSS2D0F0\"", "\"virtio-fs\"", "\"loop\"", "\"\"", "\"POWER_ON\"",
-		       "false", "1"),
+		RECORD("\"SD000003000VFSS2D0F0\"", "\"virtio-fs\"", "\"loop\"", "\"\"",
+		       "\"POWER_ON\"", "false", "1"),
 		RECORD("\"\"", "\"virtio-fs\"", "\"loop\"", "\"\"", "\"POWER_ON\"", "false", "1"),
 		RECORD(VUID, "\"" LONG50 "\"", "\"loop\"", "\"\"", "\"POWER_ON\"", "false", "1"),
 		RECORD(VUID, "\"virtio-fs\"", "\"tcp\"", "\"/x\"", "\"POWER_ON\"", "false", "1"),
 		RECORD(VUID, "\"virtio-fs\"", "\"loop\"", "\"/x\"", "\"POWER_ON\"", "false", "1"),
-		RECORD(VUID, "\"virtio-fs\"", "\"vfio-user\"", "\"x\"", "\"POWER_ON\"", "false", "1"),
+		RECORD(VUID, "\"virtio-fs\"", "\"vfio-user\"", "\"x\"", "\"POWER_ON\"", "false",
+		       "1"),
 		RECORD(VUID, "\"virtio-fs\"", "\"vfio-user\"", "\"/\\n\"", "\"POWER_ON\"", "false",
 		       "1"),
 		RECORD(VUID, "\"virtio-fs\"", "\"vfio-user\"", "\"/" LONG50 LONG50 LONG50 "\"",
@@ -604,13 +682,18 @@ static void test_hostile_directory(void **state)
 	hp_close(&hp);
 }
 
+/* The lock, and what is known of types; nothing else is left. */
 static int remove_dir(void **state)
 {
-	char path[128];
+	struct dirent *e;
+	DIR *dir = opendir(state_dir);
+	int rc = 0;
 
-	snprintf(path, sizeof(path), "%s/lock", state_dir);
-	unlink(path);
-	return rmdir(state_dir); /* there is nothing else in it */
+	while (dir && (e = readdir(dir)))
+		if (strstr(e->d_name, ".type") || !strcmp(e->d_name, "lock"))
+			rc |= unlinkat(dirfd(dir), e->d_name, 0);
+	closedir(dir);
+	return rc | rmdir(state_dir);
 }
 
 int main(void)
@@ -620,6 +703,7 @@ int main(void)
 		cmocka_unit_test(test_host_leaves),
 		cmocka_unit_test(test_setters),
 		cmocka_unit_test(test_takeover),
+		cmocka_unit_test(test_cut_off),
 		cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_types),
 		cmocka_unit_test(test_outlives_process),
@@ -629,8 +713,12 @@ int main(void)
 		cmocka_unit_test(test_hostile_directory),
 	};
 
-	if (!mkdtemp(state_dir) || setenv("SOFTDPU_STATE_DIR", state_dir, 1) ||
-	    softdpu_board_set(board) != DOCA_SUCCESS)
+	char text[sizeof(board) + sizeof(state_dir)];
+
+	if (!mkdtemp(state_dir) || setenv("SOFTDPU_STATE_DIR", state_dir, 1))
+		return 1;
+	snprintf(text, sizeof(text), board, state_dir);
+	if (softdpu_board_set(text) != DOCA_SUCCESS)
 		return 1;
 	return cmocka_run_group_tests_name("hotplug", tests, NULL, remove_dir);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * softdpu config: the settings of a board file, in the calling form of mlxconfig. The file's other keys
- * stay as they are. What is written has been read by the board's own reader before, and replaces the
- * file in one step.
+ * softdpu config: the settings of a board file, in the calling form of mlxconfig. The file's
+ * other keys stay as they are. What is written has been read by the board's own reader before,
+ * and replaces the file in one step.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * softdpu hotplug: the steps of the control socket that belong together. What add began is taken back when
- * a later step fails; remove goes on from wherever the device is.
+ * softdpu hotplug: the steps of the control socket that belong together. What add began is taken
+ * back when a later step fails; remove goes on from wherever the device is.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -20,8 +20,8 @@ struct add_args {
 /* ---- calls ---- */
 
 /* The result, or NULL with the reason printed (what: NULL: nobody wants to know). */
-static struct json_object *step(struct rpc_client *c, const char *method, struct json_object *params,
-				const char *what)
+static struct json_object *step(struct rpc_client *c, const char *method,
+				struct json_object *params, const char *what)
 {
 	char *error;
 	struct json_object *result = rpc_call(c, method, params, &error);
@@ -85,7 +85,8 @@ static struct json_object *device_params(const struct add_args *a, const char *v
 		jadd(params, "manager", a->manager);
 	json_object_object_add(params, "filesystem", filesystem_of(a));
 	if (a->queues >= 0)
-		json_object_object_add(params, "num_request_queues", json_object_new_int64(a->queues));
+		json_object_object_add(params, "num_request_queues",
+				       json_object_new_int64(a->queues));
 	if (a->queue_size >= 0)
 		json_object_object_add(params, "queue_size", json_object_new_int64(a->queue_size));
 	if (a->readonly)
@@ -133,7 +134,8 @@ static enum progress add_steps(struct rpc_client *c, const struct add_args *a, c
 	json_object_object_add(params, "wait_for_done", json_object_new_boolean(a->wait));
 	if (a->bus)
 		jadd(params, "bus", a->bus);
-	return step_ok(c, "virtio_fs_doca_device_hotplug", params, a->name) ? IS_PLUGGED : IS_STARTED;
+	return step_ok(c, "virtio_fs_doca_device_hotplug", params, a->name) ? IS_PLUGGED :
+									      IS_STARTED;
 }
 
 static void take_back(struct rpc_client *c, const struct add_args *a, const char *vuid,
@@ -233,7 +235,8 @@ static int parse_add_option(struct add_args *a, int opt)
 	case 'q':
 		return parse_number(optarg, &a->queues) ? 0 : fail_usage("'%s' queues?", optarg);
 	case 'z':
-		return parse_number(optarg, &a->queue_size) ? 0 : fail_usage("'%s' entries?", optarg);
+		return parse_number(optarg, &a->queue_size) ? 0 :
+							      fail_usage("'%s' entries?", optarg);
 	default:
 		return EXIT_USAGE;
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * softdpu list: the functions of the board and of the state directory, with what running controllers say
- * of the devices on them. A controller may have a board of its own (sockets on its command line); its
- * functions are told apart by their sockets.
+ * softdpu list: the functions of the board and of the state directory, with what running
+ * controllers say of the devices on them. A controller may have a board of its own (sockets on
+ * its command line); its functions are told apart by their sockets.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -53,7 +53,8 @@ static void add_manager(struct json_object *top, struct doca_devinfo *info)
 	jadd(one, "name", info->ibdev_name);
 	jadd(one, "pci_addr", info->pci_addr);
 	json_object_object_add(one, "virtio_fs", json_object_new_boolean(info->vfs_enabled));
-	json_object_object_add(one, "static_functions", json_object_new_int((int)info->nr_functions));
+	json_object_object_add(one, "static_functions",
+			       json_object_new_int((int)info->nr_functions));
 	json_object_object_add(one, "hotplug_ports",
 			       json_object_new_int((int)info->num_hotplug_ports));
 	json_object_array_add(jarray(top, "managers"), one);
@@ -68,7 +69,8 @@ static void add_manager(struct json_object *top, struct doca_devinfo *info)
 /* ---- controllers ---- */
 
 /* What only the controller knows, or knows better. */
-static void overlay(struct json_object *function, struct json_object *device, const char *controller)
+static void overlay(struct json_object *function, struct json_object *device,
+		    const char *controller)
 {
 	static const struct {
 		const char *from, *to;
@@ -84,14 +86,14 @@ static void overlay(struct json_object *function, struct json_object *device, co
 static struct json_object *add_foreign(struct json_object *list, struct json_object *from,
 				       const char *manager, const char *vuid)
 {
+	bool is_hotplug = !strcmp(jtext(from, "hot pluggable"), "yes");
 	struct json_object *one = json_object_new_object();
 
 	jadd(one, "manager", manager);
 	jadd(one, "vuid", vuid);
 	jadd(one, "pci_addr", jtext(from, "pci_address"));
 	jadd(one, "type", FUNCTION_TYPE_VFS);
-	json_object_object_add(one, "hotplug",
-			       json_object_new_boolean(!strcmp(jtext(from, "hot pluggable"), "yes")));
+	json_object_object_add(one, "hotplug", json_object_new_boolean(is_hotplug));
 	jadd(one, "transport", jtext(from, "transport"));
 	jadd(one, "socket", jtext(from, "socket"));
 	jadd(one, "state", jtext(from, "hotplug_state"));

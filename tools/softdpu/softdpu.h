@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* softdpu(1): one file per sub-command, their table is main.c, what they share is util.c and rpc_client.c. */
+/*
+ * softdpu(1): one file per sub-command, their table is main.c, what they share is util.c and
+ * rpc_client.c.
+ */
 #ifndef SOFTDPU_SOFTDPU_H
 #define SOFTDPU_SOFTDPU_H
 
@@ -59,8 +62,8 @@ struct rpc_client;
 #define RPC_MOST_CLIENTS 64
 
 /*
- * Connects to the sockets of running controllers: the one that is named, $SOFTDPU_RPC, or all in the run
- * directory. Returns how many; -1 with a message: the one named does not answer.
+ * Connects to the sockets of running controllers: the one that is named, $SOFTDPU_RPC, or all in
+ * the run directory. Returns how many; -1 with a message: the one named does not answer.
  */
 int rpc_clients_open(const char *path, struct rpc_client *client[RPC_MOST_CLIENTS]);
 /* Exactly one; NULL with a message. */
@@ -69,8 +72,8 @@ void rpc_client_close(struct rpc_client *c);
 const char *rpc_client_path(const struct rpc_client *c);
 
 /*
- * The result of a method, counted; NULL with *error (to be freed) what went wrong. params: consumed, NULL
- * for none.
+ * The result of a method, counted; NULL with *error (to be freed) what went wrong. params:
+ * consumed, NULL for none.
  */
 struct json_object *rpc_call(struct rpc_client *c, const char *method, struct json_object *params,
 			     char **error);

@@ -57,9 +57,9 @@ static void print_queues(struct json_object *queues)
 
 		json_object_object_get_ex(q, "enabled", &enabled);
 		table_row(&t, number(text[0], q, "id"),
-			  json_object_get_boolean(enabled) ? "yes" : "no", number(text[1], q, "size"),
-			  number(text[2], q, "inflights"), number(text[3], q, "avail_idx"),
-			  number(text[4], q, "used_idx"));
+			  json_object_get_boolean(enabled) ? "yes" : "no",
+			  number(text[1], q, "size"), number(text[2], q, "inflights"),
+			  number(text[3], q, "avail_idx"), number(text[4], q, "used_idx"));
 	}
 	table_print(&t);
 }
@@ -138,8 +138,8 @@ static int stats(const struct stats_args *a)
 		nr = rpc_clients_open(a->rpc_path, client);
 	}
 	if (!nr)
-		rc = fail("no controller is running here; --rpc-socket names the control socket of one "
-			  "elsewhere");
+		rc = fail("no controller is running here; --rpc-socket names the control socket of "
+			  "one elsewhere");
 	for (int i = 0; i < nr; i++) {
 		rc |= ask(client[i], a, all);
 		rpc_client_close(client[i]);
