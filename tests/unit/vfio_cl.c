@@ -55,7 +55,7 @@ void cl_connect(struct cl *c)
 
 void cl_bytes(struct cl *c, const void *buf, size_t len, const int *fds, unsigned int nr)
 {
-	char control[CMSG_SPACE(sizeof(int) * 64)];
+	char control[CMSG_SPACE(sizeof(int) * 253)];
 	struct iovec iov = {(void *)buf, len};
 	struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1};
 	struct cmsghdr *m;

@@ -16,9 +16,9 @@
  * (gm_guard.h) otherwise, which breaks the queue that met it and ends the connection.
  *
  * A region without descriptor cannot be mapped. If all of them are like that they get a shadow, and
- * queues are relayed (relay.h). Next to memory that is mapped they are left out, because buffers
- * there would not be relayed: VMMs have no descriptors for their ROMs, and no driver has rings or
- * buffers in those.
+ * the queues of a virtio function are relayed (relay.h). Next to memory that is mapped they are
+ * left out, because buffers there would not be relayed: VMMs have no descriptors for their ROMs,
+ * and no driver has rings or buffers in those.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -43,8 +43,11 @@ static uint64_t mem_total(const struct vfu_session *s)
 	return sum;
 }
 
-static bool mem_all_by_message(const struct vfu_session *s)
+/* Only queues can be relayed: memory that a device reads as it likes must really be there. */
+static bool mem_is_relayed(struct vfu_session *s)
 {
+	if (!pci_dev_virtio(vfu_port_of(s)->pci))
+		return false;
 	for (unsigned int i = 0; i < s->nr_regions; i++)
 		if (!s->region[i].by_message)
 			return false;
@@ -73,7 +76,7 @@ static int mem_set_shadow(struct vfu_session *s, bool on)
 static int mem_publish(struct vfu_session *s, const struct gmem *rings)
 {
 	struct gm_region mapped[GM_MAX_REGIONS];
-	bool relay = mem_all_by_message(s);
+	bool relay = mem_is_relayed(s);
 	struct gmem *gm;
 	unsigned int nr = 0;
 	int rc;
@@ -181,7 +184,7 @@ int vfu_dma_map(struct vfu_session *s, const struct vfu_msg *m)
 		.by_message = !map,
 	};
 	s->nr_regions++;
-	if (!map && !mem_all_by_message(s))
+	if (!map && !mem_is_relayed(s))
 		return 0; /* left out */
 	rc = mem_publish(s, NULL);
 	if (rc) {

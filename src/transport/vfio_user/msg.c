@@ -245,6 +245,7 @@ static void tx_attach_fds(const struct vfu_tx *tx, struct msghdr *mh, char *cont
 
 	mh->msg_control = control;
 	mh->msg_controllen = CMSG_SPACE(sizeof(int) * tx->nr_fds);
+	memset(control, 0, mh->msg_controllen);
 	c = CMSG_FIRSTHDR(mh);
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
@@ -257,7 +258,7 @@ int vfu_tx_send(struct vfu_tx *tx, int sock)
 	union {
 		struct cmsghdr align;
 		char buf[CMSG_SPACE(sizeof(int) * VFU_FDS_MAX)];
-	} control = {0};
+	} control;
 	struct iovec iov = {tx->buf + tx->sent, tx->len - tx->sent};
 	struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1};
 	ssize_t n;

@@ -14,7 +14,7 @@
 
 #define VFU_XFER_MAX 1048576u /* data of one access, ours and the protocol's default */
 #define VFU_MSG_MAX (sizeof(struct vfu_hdr) + sizeof(struct vfu_region_access) + VFU_XFER_MAX)
-#define VFU_FDS_MAX 32
+#define VFU_FDS_MAX 253 /* what the kernel takes in one message; clients do not always ask */
 
 /* What has come in. Descriptors belong to it until taken. */
 struct vfu_rx {
