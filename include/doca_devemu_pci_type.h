@@ -231,7 +231,7 @@ DOCA_STABLE doca_error_t doca_devemu_pci_type_set_num_db(struct doca_devemu_pci_
 
 /*
  * BARs, of 2^log_sz bytes. While stopped (BAD_STATE); sizes and places are checked at start. The
- * upper half of a 64-bit BAR is declared with size 0.
+ * upper half of a 64-bit BAR is declared with size 0. NOT_SUPPORTED: a kind of memory that is not.
  */
 DOCA_STABLE doca_error_t doca_devemu_pci_type_set_memory_bar_conf(
 		struct doca_devemu_pci_type *pci_type, uint8_t id, uint8_t log_sz,

@@ -440,6 +440,8 @@ doca_error_t doca_devemu_pci_type_set_memory_bar_conf(
 	if ((unsigned int)memory_type > DOCA_DEVEMU_PCI_BAR_MEM_TYPE_64_BIT ||
 	    (log_sz && (log_sz < PCI_BAR_LOG_MIN || log_sz > PCI_BAR_LOG_MAX)))
 		return DOCA_ERROR_INVALID_VALUE;
+	if (log_sz && memory_type == DOCA_DEVEMU_PCI_BAR_MEM_TYPE_1_MB)
+		return DOCA_ERROR_NOT_SUPPORTED;
 	type->bar[id].configured = true;
 	type->bar[id].is_io = false;
 	type->bar[id].log_size = log_sz;

@@ -157,6 +157,10 @@ static void test_type_rules(void **state)
 		t, 6, 12, DOCA_DEVEMU_PCI_BAR_MEM_TYPE_32_BIT, 0));
 	ERR(INVALID_VALUE, doca_devemu_pci_type_set_memory_bar_conf(
 		t, 0, 11, DOCA_DEVEMU_PCI_BAR_MEM_TYPE_32_BIT, 0));
+	ERR(NOT_SUPPORTED, doca_devemu_pci_type_set_memory_bar_conf(
+		t, 0, 12, DOCA_DEVEMU_PCI_BAR_MEM_TYPE_1_MB, 0));
+	ERR(INVALID_VALUE, doca_devemu_pci_type_set_io_bar_conf(t, 5, 1));
+	OK(doca_devemu_pci_type_set_io_bar_conf(t, 5, 4));
 	OK(doca_devemu_pci_type_set_memory_bar_conf(t, 0, 12, DOCA_DEVEMU_PCI_BAR_MEM_TYPE_64_BIT,
 						    0));
 	ERR(BAD_CONFIG, doca_devemu_pci_type_start(t)); /* the upper half is missing */
