@@ -51,7 +51,11 @@ static inline unsigned int stats_bucket(uint64_t ns)
 /* The thread that owns them. When the request began; 0: it is not timed. mask: 0 for all. */
 static inline uint64_t stats_begin(struct stats *s, uint32_t opcode, unsigned int mask)
 {
-	return s->op[opcode % STATS_OPS].started++ & mask ? 0 : clock_ns();
+	struct stats_op *op = &s->op[opcode % STATS_OPS];
+	uint64_t number = op->started;
+
+	stats_bump(&op->started, 1);
+	return number & mask ? 0 : clock_ns();
 }
 
 static inline void stats_end(struct stats *s, uint32_t opcode, int err, uint64_t begin_ns,

@@ -152,17 +152,17 @@ static int query(struct config *c, char **names, int nr)
 	jadd(top, "manager", c->info->ibdev_name);
 	jadd(top, "pci_addr", c->info->pci_addr);
 	json_object_object_add(top, "settings", settings);
-	table_row(&t, "SETTING", "NEXT START", "DEFAULT", "ACCEPTS", "WHAT IT IS");
 	for (size_t i = 0; i < BOARD_NR_SETTINGS; i++)
-		if (is_asked(&board_setting_table[i], names, nr)) {
+		if (is_asked(&board_setting_table[i], names, nr))
 			query_json(c, settings, &board_setting_table[i]);
-			query_row(c, &t, &board_setting_table[i]);
-		}
 	if (c->json) {
 		util_print_json(top);
-		t.nr_rows = 0; /* the cells go with the process */
 		return EXIT_SUCCESS;
 	}
+	table_row(&t, "SETTING", "NEXT START", "DEFAULT", "ACCEPTS", "WHAT IT IS");
+	for (size_t i = 0; i < BOARD_NR_SETTINGS; i++)
+		if (is_asked(&board_setting_table[i], names, nr))
+			query_row(c, &t, &board_setting_table[i]);
 	printf("%s: manager %s at %s\n\n", c->file, c->info->ibdev_name, c->info->pci_addr);
 	json_object_put(top);
 	table_print(&t);

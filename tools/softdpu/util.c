@@ -15,7 +15,8 @@ static void make_printable(char *text)
 			*text = '?';
 }
 
-static void print_line(FILE *file, const char *prefix, const char *fmt, va_list ap)
+static void __attribute__((format(printf, 3, 0)))
+print_line(FILE *file, const char *prefix, const char *fmt, va_list ap)
 {
 	char *text;
 
@@ -26,7 +27,7 @@ static void print_line(FILE *file, const char *prefix, const char *fmt, va_list 
 	free(text);
 }
 
-static void complain(const char *fmt, va_list ap)
+static void __attribute__((format(printf, 1, 0))) complain(const char *fmt, va_list ap)
 {
 	print_line(stderr, "softdpu: ", fmt, ap);
 }
