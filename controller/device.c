@@ -116,6 +116,15 @@ static void on_dev_state(const union doca_data user, struct doca_ctx *ctx,
 		sem_post(&dev->idle);
 }
 
+/* What the host has not seen yet gets a vector for each queue and one for the configuration. */
+static doca_error_t set_vectors(struct device *dev)
+{
+	if (!dev->fn.is_hotplug || dev->fn.state != DOCA_DEVEMU_PCI_HP_STATE_POWER_OFF)
+		return DOCA_SUCCESS;
+	return doca_devemu_pci_dev_set_num_msix(doca_devemu_vfs_dev_as_pci_dev(dev->vfs),
+						(uint16_t)(dev->conf->num_request_queues + 2));
+}
+
 static doca_error_t configure(struct device *dev)
 {
 	struct doca_devemu_virtio_dev *virtio = doca_devemu_vfs_dev_as_virtio_dev(dev->vfs);
@@ -136,6 +145,8 @@ static doca_error_t configure(struct device *dev)
 	if (rc == DOCA_SUCCESS)
 		rc = doca_devemu_virtio_dev_set_queue_size(virtio,
 							   (uint16_t)c->queue_size);
+	if (rc == DOCA_SUCCESS)
+		rc = set_vectors(dev);
 	if (rc == DOCA_SUCCESS)
 		rc = doca_devemu_virtio_dev_set_num_required_running_virtio_io_ctxs(
 			virtio, dev->threads->nr);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/util.h"
 #include "conf.h"
 #include "doca_log.h"
 
@@ -29,15 +30,21 @@ static struct json_object *board_of(const struct conf *conf)
 	struct json_object *manager = json_object_new_object();
 	struct json_object *functions = json_object_new_array();
 	struct json_object *hotplug = json_object_new_object();
+	int vectors = CONF_DEFAULT_QUEUES + 2; /* one for each queue and one for the configuration */
 
-	for (unsigned int i = 0; i < conf->nr_devices; i++)
-		if (conf->device[i].socket)
-			json_object_array_add(functions, function_of(&conf->device[i]));
+	for (unsigned int i = 0; i < conf->nr_devices; i++) {
+		if (!conf->device[i].socket)
+			continue;
+		json_object_array_add(functions, function_of(&conf->device[i]));
+		vectors = max(vectors, conf->device[i].num_request_queues + 2);
+	}
 	json_object_object_add(hotplug, "transport",
 			       json_object_new_string(conf->device[0].transport));
 	json_object_object_add(manager, "name", json_object_new_string("mlx5_0"));
 	json_object_object_add(manager, "VIRTIO_FS_EMULATION_NUM_PF",
 			       json_object_new_int((int)json_object_array_length(functions)));
+	json_object_object_add(manager, "VIRTIO_FS_EMULATION_NUM_MSIX",
+			       json_object_new_int(vectors));
 	json_object_object_add(manager, "PCI_SWITCH_EMULATION_NUM_PORT",
 			       json_object_new_int(MOST_PORTS));
 	json_object_object_add(manager, "hotplug", hotplug);

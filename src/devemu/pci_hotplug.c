@@ -122,6 +122,18 @@ static bool pci_is_on_bus(struct doca_devemu_pci_dev *pci)
 	return pci->fn->state != FUNCTION_OFF;
 }
 
+/* One vector for each queue, and one for the configuration; elsewhere they are the host's own. */
+static void pci_check_vectors(const struct doca_devemu_pci_dev *pci)
+{
+	unsigned int want = pci->virtio ? vdev_num_queues(pci->virtio) + 1u : 0;
+
+	if (pci->ids.num_msix >= want || strcmp(pci->fn->transport, "vfio-user"))
+		return;
+	sd_log_warn("function %s: %u queues and the configuration share %u interrupt vectors; %u "
+		    "would be one for each (VIRTIO_FS_EMULATION_NUM_MSIX)", pci->fn->vuid,
+		    want - 1, pci->ids.num_msix, want);
+}
+
 doca_error_t pci_port_open(struct doca_devemu_pci_dev *pci)
 {
 	int rc;
@@ -131,6 +143,7 @@ doca_error_t pci_port_open(struct doca_devemu_pci_dev *pci)
 			   pci->fn->transport);
 		return DOCA_ERROR_BAD_CONFIG;
 	}
+	pci_check_vectors(pci);
 	rc = pci->transport->open(pci, pci->fn, pci->ctx.pe, &pci->port);
 	if (rc)
 		pci->port = NULL;
