@@ -38,10 +38,10 @@ give_back()
 	mount -o bind $L /root/run/late
 	start_fio /run/late 100
 	LATE=$!
-	check "fio works on it" until_ok 60 sh -c "[ \$(ls $L | grep -c busy) = 2 ]"
+	check "fio works on it" until_ok 150 sh -c "[ \$(ls $L | grep -c busy) = 2 ]"
 	sleep 1
 	echo 1 >$M/want-unplug
-	check "it goes away under fio" until_ok 60 has_functions 2
+	check "it goes away under fio" until_ok 150 has_functions 2
 	kill -KILL $LATE 2>/dev/null
 	wait $LATE 2>/dev/null
 	until_ok 20 umount /root/run/late || umount -l /root/run/late
@@ -57,8 +57,8 @@ FIO=$!
 n=0
 while :; do
 	echo 1 >$M/want-plug
-	check "a third function appears" until_ok 60 has_functions 3
-	check "and mounts" until_ok 30 mount -t virtiofs late $L
+	check "a third function appears" until_ok 150 has_functions 3
+	check "and mounts" until_ok 100 mount -t virtiofs late $L
 	check "it has the files of the host" test "$(cat $L/on-host)" = late
 	check "it can be written" sh -c "echo written $n >$L/new && [ \"\$(cat $L/new)\" = 'written $n' ]"
 	[ $n -lt $ROUNDS ] || break

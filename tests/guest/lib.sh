@@ -209,7 +209,7 @@ wait_socket()
 {
 	local i
 
-	for ((i = 0; i < 100; i++)); do
+	for ((i = 0; i < 300; i++)); do
 		[ -S "$1" ] && return 0
 		kill -0 "$2" 2>/dev/null || break
 		sleep 0.1
