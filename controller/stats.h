@@ -4,8 +4,8 @@
  * with the file system. One thread writes, without lock or read-modify-write; any other may read
  * at any time and sees each counter whole, not all of one moment.
  *
- * One request of STATS_SAMPLE of each opcode is timed, the first among them, or every one when
- * told to: reading the clock costs as much as a request of the null file system's half.
+ * One request of STATS_SAMPLE of each opcode is timed, the first among them, or every one when told
+ * to: reading the clock twice for each would show in the rate of the null file system.
  */
 #ifndef CONTROLLER_STATS_H
 #define CONTROLLER_STATS_H
