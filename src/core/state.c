@@ -78,8 +78,8 @@ static int state_dir_check(const char *path, int fd)
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	if ((st.st_uid && st.st_uid != geteuid()) || st.st_mode & S_IWOTH) {
-		sd_log_err("state directory %s: belongs to somebody else, or is writable for all",
-			   path);
+		sd_log_ratelimited_warn("state directory %s: belongs to somebody else, or is "
+					"writable for all", path);
 		return -EPERM;
 	}
 	return 0;
