@@ -14,8 +14,8 @@
  */
 #include "rpc.h"
 
+#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -490,35 +490,6 @@ void rpc_serve(struct rpc *rpc, int fd)
 
 /* ---- life ---- */
 
-static int default_path(char *path, size_t size)
-{
-	char dir[PLATFORM_SOCKET_LEN];
-
-	if (!platform_run_dir(dir, sizeof(dir)) || (mkdir(dir, 0755) && errno != EEXIST) ||
-	    (size_t)snprintf(path, size, "%s/rpc-%d.sock", dir, getpid()) >= size)
-		return -errno ? -errno : -ENAMETOOLONG;
-	unlink(path); /* of a process that had our number */
-	return 0;
-}
-
-static int rpc_listen(struct rpc *rpc)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	mode_t mask;
-	int rc;
-
-	strcpy(addr.sun_path, rpc->path);
-	rpc->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (rpc->listen_fd < 0)
-		return -errno;
-	mask = umask(0177); /* ours alone from the first moment */
-	rc = bind(rpc->listen_fd, (struct sockaddr *)&addr, sizeof(addr)) ? -errno : 0;
-	umask(mask);
-	if (rc)
-		return rc;
-	return listen(rpc->listen_fd, RPC_MAX_CONNS) ? -errno : 0;
-}
-
 /* A socket that nobody answers at any more makes room; anything else stays. */
 static void remove_stale(const char *path)
 {
@@ -531,6 +502,70 @@ static void remove_stale(const char *path)
 		unlink(path);
 	if (fd >= 0)
 		close(fd);
+}
+
+static int is_rpc_socket(const struct dirent *e)
+{
+	const char *end = strrchr(e->d_name, '.');
+
+	return !strncmp(e->d_name, "rpc-", 4) && end && !strcmp(end, ".sock");
+}
+
+/* Those of processes that were killed. */
+static void remove_all_stale(const char *dir)
+{
+	struct dirent **names;
+	int nr = scandir(dir, &names, is_rpc_socket, NULL);
+
+	for (int i = 0; i < nr; i++) {
+		char path[PLATFORM_SOCKET_LEN];
+
+		if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, names[i]->d_name) <
+		    sizeof(path))
+			remove_stale(path);
+		free(names[i]);
+	}
+	if (nr >= 0)
+		free(names);
+}
+
+static int default_path(char *path, size_t size)
+{
+	char dir[PLATFORM_SOCKET_LEN];
+
+	if (!platform_run_dir(dir, sizeof(dir)))
+		return -ENAMETOOLONG;
+	if (mkdir(dir, 0755) && errno != EEXIST)
+		return -errno;
+	if ((size_t)snprintf(path, size, "%s/rpc-%d.sock", dir, getpid()) >= size)
+		return -ENAMETOOLONG;
+	remove_all_stale(dir);
+	return 0;
+}
+
+/* Under its name only when it listens: until then another that starts would take it for stale. */
+static int rpc_listen(struct rpc *rpc, bool is_default)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	mode_t mask;
+	int rc;
+
+	strcpy(addr.sun_path, rpc->path);
+	if (is_default) {
+		strcpy(strrchr(addr.sun_path, '.'), ".new");
+		unlink(addr.sun_path); /* of a process that had our number */
+	}
+	rpc->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (rpc->listen_fd < 0)
+		return -errno;
+	mask = umask(0177); /* ours alone from the first moment */
+	rc = bind(rpc->listen_fd, (struct sockaddr *)&addr, sizeof(addr)) ? -errno : 0;
+	umask(mask);
+	if (!rc && listen(rpc->listen_fd, RPC_MAX_CONNS))
+		rc = -errno;
+	if (!rc && is_default && rename(addr.sun_path, rpc->path))
+		rc = -errno;
+	return rc;
 }
 
 static int rpc_start(struct rpc *rpc, const char *path)
@@ -546,7 +581,7 @@ static int rpc_start(struct rpc *rpc, const char *path)
 	if (!rc && path)
 		remove_stale(path);
 	if (!rc)
-		rc = rpc_listen(rpc);
+		rc = rpc_listen(rpc, !path);
 	return rc;
 }
 

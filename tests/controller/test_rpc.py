@@ -167,6 +167,13 @@ def sockets_are_found_or_refused(case):
     assert Rpc(path).call('log_get_level') == 'INFO'
     server.stop_well()
     assert not os.path.exists(path)
+    server = case.server('--null', env={'XDG_RUNTIME_DIR': case.dir})
+    server.process.kill()
+    server.process.wait()
+    server = case.server('--null', env={'XDG_RUNTIME_DIR': case.dir})  # takes what was left away
+    left = [f for f in os.listdir(case.path('softdpu')) if f.startswith('rpc')]
+    assert left == [f'rpc-{server.process.pid}.sock'], left
+    server.stop_well()
     server = case.server('--null', '--rpc-socket', 'none', env={'XDG_RUNTIME_DIR': case.dir})
     assert not [f for f in os.listdir(case.path('softdpu')) if f.startswith('rpc')]
     server.stop_well()
