@@ -18,6 +18,9 @@ static void func_asked(struct pci_func *func)
 void fake_func_settle(void)
 {
 	fake_func->unsettled = false;
+	if (!fake_func->awaited)
+		return;
+	fake_func->awaited = false;
 	fake_func->ops->settled(fake_func->port);
 }
 
@@ -185,6 +188,7 @@ void pci_func_disconnected(struct pci_func *func)
 
 bool pci_func_is_settled(struct pci_func *func)
 {
+	func->awaited = func->unsettled;
 	return !func->unsettled;
 }
 

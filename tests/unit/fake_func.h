@@ -22,7 +22,7 @@ struct pci_func {
 	int irq[PCI_FUNC_NR_IRQS][FAKE_VECTORS];
 	struct gmem *gm;
 	bool defer; /* what is asked for settles with fake_func_settle() */
-	bool unsettled;
+	bool unsettled, awaited; /* awaited: pci_func_is_settled() has said no */
 	bool masked;
 	const struct pci_func_relay *relay;
 	bool queue_runs; /* all of them */

@@ -299,7 +299,7 @@ static void test_memory(void **state)
 	assert_false(fake_func->gm->region[1].writable);
 	*(uint8_t *)gm_translate_gpa(fake_func->gm, 5, 1) = 77;
 	assert_int_equal(pread(c->mem_fd, &(uint8_t){0}, 1, 5), 1);
-	/* not to be mapped: accepted, but not there */
+	/* not to be mapped, next to what is: accepted, but not there */
 	assert_int_equal(cl_map(c, 0xc0000, 0x20000, 0, 1, -1), 0);
 	assert_int_equal(fake_func->memory_changes, 2);
 	assert_int_equal(cl_unmap(c, 0xc0000, 0x20000, 0), 0);
@@ -392,6 +392,63 @@ static void test_memory_lost(void **state)
 	assert_true(cl_closed(c));
 	close(c->sock);
 	cl_start(c);
+}
+
+/* The request for the avail ring of a queue of 16 entries; answered with an empty one. */
+static void answer_avail(struct cl *c, uint64_t addr)
+{
+	struct {
+		struct vfuc_hdr hdr;
+		struct vfuc_dma_rw rw;
+		uint8_t data[36];
+	} m = {0};
+
+	cl_run(c);
+	assert_int_equal(cl_read(c, &m, sizeof(m)), 32);
+	assert_int_equal(m.hdr.cmd, VFUC_DMA_READ);
+	assert_int_equal(m.hdr.flags, 0);
+	assert_int_equal(m.rw.addr, addr);
+	assert_int_equal(m.rw.count, sizeof(m.data));
+	m.hdr.flags = VFUC_REPLY;
+	m.hdr.size = 32 + sizeof(m.data);
+	cl_bytes(c, &m, m.hdr.size, NULL, 0);
+	assert_true(cl_silent(c));
+}
+
+/* Memory by message: what the queue needs is asked for, also from a shadow that was renewed. */
+static void test_relay(void **state)
+{
+	const struct pci_func_queue q = {16, 0x1000, 0x2000, 0x3000};
+	struct cl *c = *state;
+	struct vfu_session *s;
+	uint64_t one = 1;
+	int kick, call;
+
+	cl_start(c);
+	s = &((struct vfu_port *)c->port)->session;
+	assert_int_equal(cl_map(c, 0, MEM_SIZE, 0, 3, -1), 0);
+	assert_non_null(fake_func->relay);
+	assert_int_equal(fake_func->relay->start(c->port, 0, &q, &kick, &call), 0);
+	fake_func->queue_runs = true;
+	vfu_session_go_on(s);
+	answer_avail(c, 0x2000);
+	assert_int_equal(write(fake_func->doorbell[0], &one, sizeof(one)), sizeof(one));
+	answer_avail(c, 0x2000);
+	/* time for a fresh shadow, which takes the device a while */
+	s->relay.touched = UINT64_MAX;
+	fake_func->defer = true;
+	assert_int_equal(write(fake_func->doorbell[0], &one, sizeof(one)), sizeof(one));
+	assert_true(cl_silent(c));
+	assert_int_equal(fake_func->memory_changes, 2);
+	fake_func_settle();
+	answer_avail(c, 0x2000);
+	/* memory that can be mapped ends it */
+	fake_func->defer = false;
+	assert_int_equal(cl_map(c, 0x10000000, MEM_SIZE, 0, 3, c->mem_fd), 0);
+	assert_null(fake_func->relay);
+	assert_int_equal(fake_func->gm->nr, 1);
+	close(kick);
+	close(call);
 }
 
 /* ---- interrupts ---- */
@@ -654,7 +711,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_version), T(test_version_refused), T(test_info), T(test_region_info),
 		T(test_io_fds), T(test_access), T(test_write_multi), T(test_memory),
-		T(test_settled), T(test_memory_lost), T(test_irqs), T(test_pieces),
+		T(test_settled), T(test_memory_lost), T(test_relay), T(test_irqs), T(test_pieces),
 		T(test_malformed), T(test_refused_politely), T(test_deaf_client), T(test_unplug),
 		T(test_one_client),
 	};

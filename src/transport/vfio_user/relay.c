@@ -355,8 +355,11 @@ static bool relay_choose(struct vfu_relay *r)
 
 	if (full && !relay_any_out(r) && !vfu_mem_renew(s)) {
 		r->touched = 0;
-		r->renewing = true;
-		return false;
+		full = false;
+		/* asked here, so that we are told */
+		r->renewing = !pci_func_is_settled(vfu_func(s));
+		if (r->renewing)
+			return false;
 	}
 	for (unsigned int i = 0; i < RELAY_QUEUES; i++) {
 		struct relay_queue *q = r->queue[(r->turn + i) % RELAY_QUEUES];
