@@ -52,8 +52,8 @@ class Server:
             args += ['--socket-path', self.sockets[0]]
         with open(self.log, 'wb') as log:
             self.process = subprocess.Popen(args, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                                            env={**os.environ, 'XDG_RUNTIME_DIR': case.dir, **(env or {})},
-                                            **popen)
+                                            env={**os.environ, 'XDG_RUNTIME_DIR': case.dir,
+                                                 'SOFTDPU_STATE_DIR': '', **(env or {})}, **popen)
         case.processes.append(self.process)
         if wait:
             until('the server listens', lambda: self.listens() or not self.alive())

@@ -27,9 +27,8 @@ class Tool:
     """Runs the tool with a run directory, a state directory and a board of the case's own."""
 
     def __init__(self, case):
-        self.env = {**os.environ, 'XDG_RUNTIME_DIR': case.dir, 'SOFTDPU_BOARD': case.path('board.json')}
-        self.env.pop('SOFTDPU_RPC', None)
-        self.env.pop('SOFTDPU_STATE_DIR', None)
+        self.env = {**os.environ, 'XDG_RUNTIME_DIR': case.dir, 'SOFTDPU_BOARD': case.path('board.json'),
+                    'SOFTDPU_RPC': '', 'SOFTDPU_STATE_DIR': ''}
 
     def run(self, *args, **env):
         return subprocess.run([TOOL, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
