@@ -54,7 +54,7 @@ unsigned int fs_big_count;
 static char *reason;	/* shared with the children, REASON_MAX bytes */
 #define REASON_MAX 4096
 
-static unsigned int case_seconds = 30;
+static unsigned int case_seconds = 120;
 
 void fs_fail(const char *file, int line, const char *fmt, ...)
 {
