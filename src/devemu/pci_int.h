@@ -120,7 +120,7 @@ struct pci_func {
 	bool in_sync;
 	bool dma_off; /* the driver has taken the bus away from the function */
 	struct vdev_op op;
-	enum func_op { OP_NONE, OP_MEMORY, OP_STOP, OP_PAUSE, OP_CALL } op_kind;
+	enum func_op { OP_NONE, OP_MEMORY, OP_STOP, OP_PAUSE, OP_CALL, OP_FORGOTTEN } op_kind;
 	uint16_t op_queue;
 	struct func_route op_route;
 	struct func_reset reset[NR_RESETS];

@@ -459,6 +459,9 @@ void pci_queue_reset_all(struct pci_func *func, enum reset_kind kind)
 	if (func->vdev)
 		pci_virtio_reset_regs(func);
 	func->touched = false;
+	/* what is under way ends, and says nothing of the queues that come after it */
+	if (func->op_kind != OP_NONE)
+		func->op_kind = OP_FORGOTTEN;
 	if (reset->busy)
 		return;
 	reset->busy = true;

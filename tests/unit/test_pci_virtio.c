@@ -443,6 +443,28 @@ static void test_reset_waits(void **state)
 	assert_true(regs_roundtrip(r, 1));
 }
 
+/* The queue is being paused when the next driver's reset comes; its place is not the next one's. */
+static void test_reset_while_pausing(void **state)
+{
+	struct regs *r = *state;
+
+	regs_driver(r, true);
+	assert_true(regs_roundtrip(r, 1));
+	regs_write(r, PCI_FUNC_REGION_CONFIG, PCI_COMMAND, PCI_COMMAND_MASTER, 2);
+	hold = true;
+	regs_send(r, 1);
+	rig_until(&r->rig, nr_held == 1);
+	regs_write(r, PCI_FUNC_REGION_CONFIG, PCI_COMMAND, 0, 2);
+	rig_settle(&r->rig);
+	regs_set(r, VIRTIO_PCI_COMMON_STATUS, 0, 1);
+	complete_held();
+	rig_until(&r->rig, regs_status(r) == 0);
+	hold = false;
+	regs_write(r, PCI_FUNC_REGION_CONFIG, PCI_COMMAND, PCI_COMMAND_MASTER, 2);
+	regs_driver(r, true);
+	assert_true(regs_roundtrip(r, 1));
+}
+
 static void test_broken_ring(void **state)
 {
 	struct regs *r = *state;
@@ -480,6 +502,7 @@ int main(void)
 		TEST(test_memory_patience),
 		TEST(test_queue_reset),
 		TEST(test_reset_waits),
+		TEST(test_reset_while_pausing),
 		TEST(test_broken_ring),
 	};
 
