@@ -677,6 +677,21 @@ static void test_unplug(void **state)
 	close(req);
 }
 
+/* The client is asked to let go before it has said where it hears that. */
+static void test_unplug_early(void **state)
+{
+	struct cl *c = *state;
+	int req = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	uint64_t v;
+
+	cl_start(c);
+	vfio_user_transport.unplug(c->port, false);
+	assert_int_equal(cl_irqs(c, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, 4, 0,
+				 1, &req, 1), 0);
+	assert_int_equal(read(req, &v, 8), 8);
+	close(req);
+}
+
 static void test_one_client(void **state)
 {
 	struct cl *c = *state;
@@ -713,6 +728,7 @@ int main(void)
 		T(test_io_fds), T(test_access), T(test_write_multi), T(test_memory),
 		T(test_settled), T(test_memory_lost), T(test_relay), T(test_irqs), T(test_pieces),
 		T(test_malformed), T(test_refused_politely), T(test_deaf_client), T(test_unplug),
+		T(test_unplug_early),
 		T(test_one_client),
 	};
 

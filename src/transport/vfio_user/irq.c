@@ -65,6 +65,9 @@ static int irq_assign(struct vfu_session *s, const struct vfu_irq_set *w, const 
 		if (!rc)
 			rc = pci_func_set_irq(vfu_func(s), w->index, w->start + i, fd);
 	}
+	/* asked to let go before it could hear that */
+	if (!rc && w->index == PCI_FUNC_IRQ_REQ && vfu_port_of(s)->unplugged)
+		rc = pci_func_trigger(vfu_func(s), PCI_FUNC_IRQ_REQ, 0);
 	return rc;
 }
 
