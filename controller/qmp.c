@@ -179,6 +179,7 @@ static void qmp_close(struct qmp *q)
 
 static int qmp_connect(struct qmp *q)
 {
+	const struct timeval patience = { .tv_sec = QMP_PATIENCE_MS / 1000 };
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 
 	q->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -187,6 +188,8 @@ static int qmp_connect(struct qmp *q)
 	if (strlen(q->path) >= sizeof(addr.sun_path))
 		return -ENAMETOOLONG;
 	strcpy(addr.sun_path, q->path);
+	/* for connect() where others wait already: QEMU talks to one at a time */
+	setsockopt(q->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	return connect(q->fd, (struct sockaddr *)&addr, sizeof(addr)) ? -errno : 0;
 }
 
