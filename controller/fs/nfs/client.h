@@ -204,6 +204,7 @@ struct nfs_call {
 	uint64_t sent_end; /* where it ends in its connection's stream */
 	uint32_t sent_len; /* bytes of it on the wire */
 	uint32_t xid;
+	int err; /* given up with it */
 	uint8_t where; /* which list it is in */
 	bool resent;
 	uint8_t refused; /* times the RPC layer said no */
