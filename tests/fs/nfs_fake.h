@@ -14,12 +14,14 @@
 
 #define FAKE_BYTES (2u << 20) /* of one record, at most */
 #define FAKE_CONNS 8
+#define FAKE_DELAYED 64
 
 enum fake_verdict {
 	FAKE_DEFAULT, /* what a healthy server would say */
 	FAKE_REPLY, /* what the handler wrote */
 	FAKE_DROP, /* nothing */
 	FAKE_CLOSE, /* close the connection */
+	FAKE_TWICE, /* what the handler wrote, two times */
 	FAKE_DENY, /* refused by the RPC layer: credential rejected */
 	FAKE_RAW, /* out is sent as it is, record mark and all */
 };
@@ -36,6 +38,7 @@ struct fake_call {
 	unsigned int nth; /* of this procedure, 0.. */
 	uint8_t *out; /* the reply behind its RPC header */
 	size_t out_len;
+	unsigned int delay_ms; /* FAKE_REPLY: others may overtake it meanwhile */
 };
 
 struct fake {
@@ -49,6 +52,13 @@ struct fake {
 
 	int listen_fd, stop_fd;
 	int fd[FAKE_CONNS];
+	unsigned int serial[FAKE_CONNS]; /* of the connection in fd[] */
+	struct fake_late {
+		uint8_t *record; /* NULL: free */
+		size_t len;
+		uint64_t due_ns;
+		unsigned int conn, serial;
+	} late[FAKE_DELAYED]; /* more than that are not delayed */
 	pthread_t tid;
 	uint8_t *in, *reply;
 };

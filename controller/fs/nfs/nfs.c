@@ -3,8 +3,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "fs/types.h"
@@ -14,21 +17,30 @@
 #define DEFAULT_TIMEO_MS 60000
 /* Of one guest; a node each would be hundreds of megabytes. */
 #define MAX_OPENS (1u << 20)
+/* Most bytes of a thread not committed; and how often their age is looked at. */
+#define DEFAULT_KEEP (32u << 20)
+#define KEEP_TICK_MS 1000
 /* How long an ending thread waits for its last removals of silly names. */
 #define DETACH_NS 1000000000ull
 
 static void nfs_close(struct fs *fs)
 {
 	struct nfs_fs *nfs = container_of(fs, struct nfs_fs, fs);
+	struct nfs_keep *keep;
 	struct nfs_silly *s;
 
 	if (nfs->opens)
 		nodetab_destroy(nfs->opens); /* before the nodes they pin */
+	nfs_wb_drop_all(nfs);
 	if (nfs->nodes)
 		nodetab_destroy(nfs->nodes);
 	while ((s = STAILQ_FIRST(&nfs->silly_todo))) {
 		STAILQ_REMOVE_HEAD(&nfs->silly_todo, link);
 		free(s);
+	}
+	while ((keep = SLIST_FIRST(&nfs->keeps))) {
+		SLIST_REMOVE_HEAD(&nfs->keeps, link);
+		keep_destroy(keep);
 	}
 	pthread_mutex_destroy(&nfs->lock);
 	free(nfs->server);
@@ -66,6 +78,9 @@ static int nfs_open_fs(const struct fs_config *cfg, struct fs **ret_fs, char *er
 		nfs->serial = clock_ns();
 	TAILQ_INIT(&nfs->dirty);
 	STAILQ_INIT(&nfs->silly_todo);
+	SLIST_INIT(&nfs->keeps);
+	nfs->epoch = 1;
+	nfs->keep_size = DEFAULT_KEEP;
 	nfs->fs.ops = &fs_nfs;
 	nfs->fs.init_flags = FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_AUTO_INVAL_DATA |
 			     FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO | FUSE_PARALLEL_DIROPS |
@@ -85,6 +100,83 @@ static int nfs_open_fs(const struct fs_config *cfg, struct fs **ret_fs, char *er
 	return 0;
 }
 
+/* ---- threads ---- */
+
+static void take_mail(struct thr_watch *w, uint32_t revents)
+{
+	eventfd_t count;
+
+	/* What it is about is in the inbox, which every poll looks into. */
+	(void)eventfd_read(w->fd, &count);
+}
+
+void nfs_post(struct nreq *n)
+{
+	struct nfs_thread *t = container_of(n->req->ft, struct nfs_thread, ft);
+
+	pthread_mutex_lock(&t->inbox_lock);
+	STAILQ_INSERT_TAIL(&t->inbox, n, link);
+	__atomic_store_n(&t->has_mail, true, __ATOMIC_RELEASE); /* pairs with read_mail() */
+	pthread_mutex_unlock(&t->inbox_lock);
+	if (!pthread_equal(t->self, pthread_self()))
+		(void)eventfd_write(t->wake.fd, 1);
+}
+
+static int read_mail(struct nfs_thread *t)
+{
+	struct nreq_list list = STAILQ_HEAD_INITIALIZER(list);
+	struct nreq *n;
+	int count = 0;
+
+	if (!__atomic_load_n(&t->has_mail, __ATOMIC_ACQUIRE)) /* pairs with nfs_post() */
+		return 0;
+	pthread_mutex_lock(&t->inbox_lock);
+	STAILQ_CONCAT(&list, &t->inbox);
+	__atomic_store_n(&t->has_mail, false, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&t->inbox_lock);
+	for (; (n = STAILQ_FIRST(&list)); count++) {
+		STAILQ_REMOVE_HEAD(&list, link);
+		n->then(n);
+	}
+	return count;
+}
+
+/* The ring outlives the thread: what is in it may wait for another's COMMIT. */
+static int make_keep(struct nfs_thread *t)
+{
+	struct nfs_fs *nfs = t->nfs;
+	int rc = keep_create(nfs->keep_size, &t->keep);
+
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&nfs->lock);
+	SLIST_INSERT_HEAD(&nfs->keeps, t->keep, link);
+	pthread_mutex_unlock(&nfs->lock);
+	t->kicked = UINT64_MAX;
+	return 0;
+}
+
+static int make_wake(struct nfs_thread *t, struct thr *thr)
+{
+	int rc;
+
+	t->wake = (struct thr_watch){ .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+				      .events = EPOLLIN, .ready = take_mail };
+	if (t->wake.fd < 0)
+		return -errno;
+	rc = thr_watch_add(thr, &t->wake);
+	if (rc)
+		close(t->wake.fd);
+	return rc;
+}
+
+static void thread_free(struct nfs_thread *t)
+{
+	nfs_client_destroy(t->client);
+	pthread_mutex_destroy(&t->inbox_lock);
+	free(t);
+}
+
 static int nfs_attach(struct fs *fs, struct thr *thr, unsigned int index, struct fs_thread **ret_ft)
 {
 	struct nfs_thread *t = calloc(1, sizeof(*t));
@@ -93,10 +185,19 @@ static int nfs_attach(struct fs *fs, struct thr *thr, unsigned int index, struct
 	if (!t)
 		return -ENOMEM;
 	t->nfs = container_of(fs, struct nfs_fs, fs);
+	t->thr = thr;
+	t->self = pthread_self();
 	STAILQ_INIT(&t->removing);
+	STAILQ_INIT(&t->inbox);
+	LIST_INIT(&t->rounds);
+	pthread_mutex_init(&t->inbox_lock, NULL);
 	rc = nfs_client_create(&t->nfs->mnt, thr, &t->client);
+	if (!rc)
+		rc = make_keep(t);
+	if (!rc)
+		rc = make_wake(t, thr);
 	if (rc) {
-		free(t);
+		thread_free(t);
 		return rc;
 	}
 	__atomic_add_fetch(&t->nfs->nr_threads, 1, __ATOMIC_RELAXED);
@@ -107,34 +208,59 @@ static int nfs_attach(struct fs *fs, struct thr *thr, unsigned int index, struct
 static int nfs_poll(struct fs_thread *ft)
 {
 	struct nfs_thread *t = container_of(ft, struct nfs_thread, ft);
+	int n;
 
 	nfs_silly_poll(t);
-	return nfs_client_poll(t->client);
+	nfs_wb_poll(t);
+	n = nfs_client_poll(t->client);
+	return n + read_mail(t);
+}
+
+static bool busy(const struct nfs_thread *t)
+{
+	return !STAILQ_EMPTY(&t->removing) || !LIST_EMPTY(&t->rounds);
+}
+
+/* Lets what is under way come to its end, but not for ever. */
+static void finish_up(struct nfs_thread *t)
+{
+	const struct timespec ms = { .tv_nsec = 1000000 };
+	uint64_t until = clock_ns() + DETACH_NS;
+
+	while (nfs_poll(&t->ft), busy(t) && clock_ns() < until)
+		nanosleep(&ms, NULL);
+	nfs_wb_abandon(t);
+	nfs_poll(&t->ft);
 }
 
 static void nfs_detach(struct fs_thread *ft)
 {
 	struct nfs_thread *t = container_of(ft, struct nfs_thread, ft);
-	const struct timespec ms = { .tv_nsec = 1000000 };
-	uint64_t until = clock_ns() + DETACH_NS;
 	struct nfs_silly *s;
 
 	/* The last one out: no thread serves the guest any more, so its unlinked files may go too. */
-	if (__atomic_sub_fetch(&t->nfs->nr_threads, 1, __ATOMIC_ACQ_REL) == 0)
+	if (__atomic_sub_fetch(&t->nfs->nr_threads, 1, __ATOMIC_ACQ_REL) == 0) {
 		nodetab_forget_all(t->nfs->opens);
-	while (nfs_poll(ft), !STAILQ_EMPTY(&t->removing) && clock_ns() < until)
-		nanosleep(&ms, NULL);
-	nfs_client_destroy(t->client);
+		nfs_wb_commit_all(t);
+	}
+	finish_up(t);
+	thr_watch_remove(t->thr, &t->wake);
+	close(t->wake.fd);
 	while ((s = STAILQ_FIRST(&t->removing))) {
 		STAILQ_REMOVE_HEAD(&t->removing, link);
 		free(s);
 	}
-	free(t);
+	thread_free(t);
 }
 
 static int nfs_timeout_ms(struct fs_thread *ft)
 {
-	return nfs_client_timeout_ms(container_of(ft, struct nfs_thread, ft)->client);
+	struct nfs_thread *t = container_of(ft, struct nfs_thread, ft);
+	int ms = nfs_client_timeout_ms(t->client);
+
+	if (keep_is_empty(t->keep))
+		return ms;
+	return ms < 0 ? KEEP_TICK_MS : min(ms, KEEP_TICK_MS); /* old data wants a COMMIT */
 }
 
 static void nfs_reset(struct fs *fs)

@@ -101,11 +101,7 @@ void nfs_create(struct fs_req *req)
 		nfs_go(n, excl_done);
 		return;
 	}
-	n->call.create_mode = NFS_UNCHECKED;
-	if (req->create->flags & O_TRUNC) {
-		n->call.sattr.set |= NFS_SET_SIZE;
-		n->call.sattr.size = 0;
-	}
+	n->call.create_mode = NFS_UNCHECKED; /* O_TRUNC comes behind it */
 	nfs_go(n, nfs_entry_done);
 }
 
