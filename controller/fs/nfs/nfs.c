@@ -13,12 +13,9 @@
 #include "fs/types.h"
 #include "nfs.h"
 
-/* Linux' default for TCP (timeo=600). */
-#define DEFAULT_TIMEO_MS 60000
 /* Of one guest; a node each would be hundreds of megabytes. */
 #define MAX_OPENS (1u << 20)
-/* Most bytes of a thread not committed; and how often their age is looked at. */
-#define DEFAULT_KEEP (32u << 20)
+/* How often the age of what is not committed is looked at. */
 #define KEEP_TICK_MS 1000
 /* How long an ending thread waits for its last removals of silly names. */
 #define DETACH_NS 1000000000ull
@@ -43,8 +40,9 @@ static void nfs_close(struct fs *fs)
 		keep_destroy(keep);
 	}
 	pthread_mutex_destroy(&nfs->lock);
-	free(nfs->server);
-	free(nfs->export_path);
+	free(nfs->place.server);
+	free(nfs->place.export_path);
+	free(nfs->place.options);
 	free(nfs);
 }
 
@@ -59,20 +57,28 @@ static int make_tables(struct nfs_fs *nfs)
 
 static int mount_export(struct nfs_fs *nfs, const struct fs_config *cfg, char *err)
 {
-	struct nfs_mount_opts opts = { .server = nfs->server, .export_path = nfs->export_path,
-				       .timeo_ms = DEFAULT_TIMEO_MS };
-	int rc = nfs_parse_options(cfg->options, &opts, err);
+	int rc = nfs_parse_place(cfg->server, cfg->export_path, cfg->options, &nfs->place, err);
 
-	return rc ? rc : nfsc_mount(&opts, &nfs->mnt, err, FS_ERR_LEN);
+	if (!rc)
+		rc = nfs_parse_options(nfs->place.options, &nfs->opts, err);
+	if (rc)
+		return rc;
+	nfs->opts.mnt.server = nfs->place.server;
+	nfs->opts.mnt.export_path = nfs->place.export_path;
+	nfs->keep_size = (size_t)nfs->opts.keep_mib << 20;
+	nfs->aging = cfg->cache == FS_CACHE_AUTO;
+	if (!nfs->opts.nordirplus)
+		nfs->fs.init_flags |= FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO;
+	return nfsc_mount(&nfs->opts.mnt, &nfs->mnt, err, FS_ERR_LEN);
 }
 
 static int nfs_open_fs(const struct fs_config *cfg, struct fs **ret_fs, char *err)
 {
 	struct nfs_fs *nfs = calloc(1, sizeof(*nfs));
-	int rc = -ENOMEM;
+	int rc;
 
 	if (!nfs)
-		return rc;
+		return -ENOMEM;
 	pthread_mutex_init(&nfs->lock, NULL);
 	if (getrandom(&nfs->serial, sizeof(nfs->serial), 0) < 0)
 		nfs->serial = clock_ns();
@@ -80,16 +86,11 @@ static int nfs_open_fs(const struct fs_config *cfg, struct fs **ret_fs, char *er
 	STAILQ_INIT(&nfs->silly_todo);
 	SLIST_INIT(&nfs->keeps);
 	nfs->epoch = 1;
-	nfs->keep_size = DEFAULT_KEEP;
 	nfs->fs.ops = &fs_nfs;
 	nfs->fs.init_flags = FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_AUTO_INVAL_DATA |
-			     FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO | FUSE_PARALLEL_DIROPS |
-			     FUSE_ASYNC_DIO | FUSE_CREATE_SUPP_GROUP |
+			     FUSE_PARALLEL_DIROPS | FUSE_ASYNC_DIO | FUSE_CREATE_SUPP_GROUP |
 			     FUSE_HANDLE_KILLPRIV_V2; /* the server's own doing */
-	nfs->server = strdup(cfg->server ? cfg->server : "");
-	nfs->export_path = strdup(cfg->export_path ? cfg->export_path : "");
-	if (nfs->server && nfs->export_path)
-		rc = mount_export(nfs, cfg, err);
+	rc = mount_export(nfs, cfg, err);
 	if (!rc)
 		rc = make_tables(nfs);
 	if (rc) {

@@ -3,7 +3,8 @@
  * The NFS back end: NFSv3 semantics above client.h. See fs_nfs.md for the operations table.
  *
  *   nfs.c         open/close, attach/detach, poll, the operations table
- *   nfs_opts.c    mount options
+ *   nfs_opts.c    mount options, URLs
+ *   nfs_attr.c    how long the guest may believe what it is told
  *   nfs_node.c    nodes (file handles), open files, conversions to FUSE
  *   nfs_meta.c nfs_create.c nfs_file.c nfs_dir.c   the operations
  *   nfs_commit.c  FLUSH FSYNC SYNCFS
@@ -25,6 +26,7 @@
 #include "fs/fs.h"
 #include "fs/nodetab.h"
 #include "fs/nfs/client.h"
+#include "fs/nfs/nfs_opts.h"
 #include "fs/nfs/nfs_wb.h"
 
 #define NFS_SILLY_LEN 40 /* ".nfs" and 28 digits, as the Linux client names them */
@@ -51,6 +53,9 @@ struct nfs_node {
 	bool dirty; /* atomic: something is not committed */
 	int16_t lost; /* under fs.lock: an error nobody was told of, left by a struct nfs_wb */
 	uint32_t wb_epoch; /* atomic: fs.epoch when the server was known to have what is not committed */
+	/* nfs_attr.c, atomic */
+	uint64_t told; /* hash of what the guest knows; 0: nothing */
+	uint32_t told_at, age; /* s */
 };
 _Static_assert(sizeof(struct nfs_node) < 200, "a guest may make us hold millions of nodes");
 
@@ -68,7 +73,9 @@ struct nfs_open {
 struct nfs_fs {
 	struct fs fs;
 	struct nfs_mount mnt; /* const */
-	char *server, *export_path;
+	struct nfs_opts opts; /* const */
+	struct nfs_place place; /* const */
+	bool aging; /* const: validity follows the options, not a fixed cache mode */
 	struct nodetab *nodes, *opens;
 	uint64_t nr_open; /* atomic: files open now; 0 spares UNLINK and RENAME a LOOKUP */
 	uint64_t serial; /* atomic: makes keys and silly names unique; from a random start */
@@ -179,8 +186,22 @@ int nfs_take_wb(struct nreq *n, struct nfs_node *node);
 /* The node of a handle if there is one; pinned. */
 struct nfs_node *nfs_node_find(struct nfs_fs *nfs, const struct nfs_fh *fh);
 
-/* ---- nfs_opts.c: "key=value,..."; 0 or -EINVAL with a sentence in err ---- */
-int nfs_parse_options(const char *text, struct nfs_mount_opts *opts, char *err);
+/* ---- nfs_attr.c ---- */
+/* A reply that changed n->node, or its directories: own changes do not make attributes age anew. */
+void nfs_attr_note(struct nreq *n, const struct nfs_result *res);
+void nfs_attr_note_dirs(struct nreq *n, const struct nfs_result *res);
+/* Attributes that the guest is not told of. */
+void nfs_attr_see(struct nfs_fs *nfs, struct nfs_node *node, const struct nfs_attr *attr);
+/* Of an open file, after the server's answer about it: may the guest keep its page cache? */
+uint32_t nfs_attr_open_flags(const struct nfs_fs *nfs, const struct nfs_node *node,
+			     const struct nfs_result *res);
+/* Validity of what the guest is told. */
+void nfs_set_attr_valid(struct nfs_fs *nfs, struct nfs_node *node, const struct nfs_attr *attr,
+			struct fuse_attr_out *out);
+void nfs_set_entry_valid(struct nfs_fs *nfs, struct nfs_node *dir, struct nfs_node *node,
+			 const struct nfs_attr *attr, struct fuse_entry_out *entry);
+/* Makes it the answer that there is no such name. False: the guest may not remember that. */
+bool nfs_set_negative_valid(const struct nfs_fs *nfs, struct fuse_entry_out *entry);
 
 /* ---- nfs.c ---- */
 /* n->then(n) from the next poll of the request's thread. Any thread. */

@@ -174,6 +174,7 @@ static void remove_done(struct nfs_call *call, int err, const struct nfs_result 
 {
 	struct nreq *n = nreq_of(call);
 
+	nfs_attr_note_dirs(n, res);
 	if (err == -ENOENT && res->resent)
 		err = 0;
 	nfs_silly_settle(n, err);

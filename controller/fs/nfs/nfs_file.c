@@ -21,7 +21,6 @@ static void open_finish(struct nreq *n)
 	int rc = nfs_open_create(n, n->node, nfs_open_kind(n->req->open->flags),
 				 &n->req->opened->fh);
 
-	n->req->opened->open_flags = nfs_of(n->req)->fs.cache.open_flags;
 	nfs_done(n, rc);
 }
 
@@ -56,6 +55,7 @@ static void open_allowed(struct nfs_call *call, int err, const struct nfs_result
 		nfs_done(n, err);
 		return;
 	}
+	n->req->opened->open_flags = nfs_attr_open_flags(nfs_of(n->req), n->node, res);
 	if (!(n->req->open->flags & O_TRUNC)) {
 		open_finish(n);
 		return;
@@ -183,6 +183,7 @@ static void write_done(struct nfs_call *call, int err, const struct nfs_result *
 		err = -EIO; /* a server that takes nothing would keep us here for ever */
 	nfs_wb_written(n, err, res);
 	if (!err) {
+		nfs_attr_note(n, res);
 		n->moved += res->count;
 		n->req->written->size = (uint32_t)n->moved;
 	}

@@ -16,11 +16,11 @@
 static void lookup_done(struct nfs_call *call, int err, const struct nfs_result *res)
 {
 	struct nreq *n = nreq_of(call);
-	const struct fs *fs = &nfs_of(n->req)->fs;
+	struct nfs_fs *nfs = nfs_of(n->req);
 
-	if (err == -ENOENT && fs->cache.negative_ns) {
-		n->req->entry->nodeid = 0;
-		fs_entry_set_valid(fs, n->req->entry);
+	if (res->has_dir_attr)
+		nfs_attr_see(nfs, n->node, &res->dir_attr);
+	if (err == -ENOENT && nfs_set_negative_valid(nfs, n->req->entry)) {
 		nfs_done(n, 0);
 		return;
 	}
@@ -55,7 +55,7 @@ static void attr_finish(struct nreq *n, const struct nfs_attr *attr)
 	/* The name it has on the server until it is closed does not count. */
 	if (__atomic_load_n(&n->node->silly, __ATOMIC_RELAXED) && attr->nlink)
 		n->req->attr->attr.nlink--;
-	fs_attr_set_valid(&nfs_of(n->req)->fs, n->req->attr);
+	nfs_set_attr_valid(nfs_of(n->req), n->node, attr, n->req->attr);
 	nfs_done(n, 0);
 }
 

@@ -315,7 +315,7 @@ int nfs_fill_entry(struct nreq *n, const struct nfs_fh *fh, const struct nfs_att
 		return rc;
 	entry->nodeid = nodetab_id(node);
 	nfs_fill_attr(&entry->attr, attr);
-	fs_entry_set_valid(&nfs->fs, entry);
+	nfs_set_entry_valid(nfs, n->node, container_of(node, struct nfs_node, node), attr, entry);
 	if (grant)
 		nodetab_grant(nfs->nodes, node);
 	nodetab_put(nfs->nodes, node);
@@ -490,6 +490,8 @@ void nfs_entry_done(struct nfs_call *call, int err, const struct nfs_result *res
 {
 	struct nreq *n = nreq_of(call);
 
+	if (call->proc != NFS_LOOKUP)
+		nfs_attr_note_dirs(n, res);
 	if (!err && !res->has_fh && call->proc == NFS_LOOKUP)
 		err = -EIO;
 	if (err) {

@@ -278,7 +278,7 @@ static void resend_from_start(struct nfs_wb *wb)
 static void start_resending(struct nfs_wb *wb)
 {
 	DOCA_LOG_INFO("server %s restarted: writing again what it may have forgotten of file %llu",
-		      wb->nfs->server, (unsigned long long)nodetab_id(&wb->node->node));
+		      wb->nfs->place.server, (unsigned long long)nodetab_id(&wb->node->node));
 	wb->state = WB_DRAINING;
 	__atomic_store_n(&wb->node->wb_epoch, 0, __ATOMIC_RELAXED); /* nobody believes a READ now */
 	if (!wb->in_flight)
