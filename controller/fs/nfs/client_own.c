@@ -322,7 +322,6 @@ static void overdue(struct rpc_conn *conn, struct nfs_call *call)
 		rpc_conn_lose(conn, "no answer");
 		return;
 	}
-	rpc_recv_forget(conn, call);
 	call->resent = true;
 	move(c, call, RPC_QUEUE);
 }
@@ -334,9 +333,11 @@ static void check_flight(struct rpc_conn *conn, uint64_t now)
 
 	for (call = TAILQ_FIRST(&conn->flight); call && !conn->lost; call = next) {
 		uint64_t wait = min(timeo * (call->retries + 1u), TIMEO_MAX_NS);
+		/* On a slow line it is under way for as long as the socket takes bytes. */
+		uint64_t since = rpc_sending(conn, call) ? conn->out.moved_ns : call->sent_ns;
 
 		next = TAILQ_NEXT(call, link);
-		if (call != conn->in.call && now - min(now, call->sent_ns) > wait)
+		if (call != conn->in.call && now - min(now, since) > wait)
 			overdue(conn, call);
 	}
 	call = conn->in.call; /* bytes of its answer are coming, or were */
@@ -417,6 +418,8 @@ static void lose(struct rpc_conn *conn)
 static void exchange(struct rpc_conn *conn)
 {
 	struct nfs_client *c = conn->client;
+	/* What goes out now is not answered yet: no need to look. */
+	bool expecting = conn->nr_flight || c->ready;
 
 	if (conn->state == RPC_DOWN && !TAILQ_EMPTY(&conn->queue))
 		rpc_conn_start(conn);
@@ -424,7 +427,7 @@ static void exchange(struct rpc_conn *conn)
 		rpc_conn_check(conn);
 	if (conn->state == RPC_UP && !conn->lost) {
 		rpc_send(conn);
-		if ((conn->nr_flight || c->ready) && rpc_recv(conn))
+		if (expecting && rpc_recv(conn))
 			c->work++;
 	}
 	if (conn->lost)

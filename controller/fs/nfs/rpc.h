@@ -149,6 +149,7 @@ struct rpc_conn {
 		struct iovec *iov;
 		unsigned int first, nr; /* of iov: still to be sent */
 		uint64_t queued, sent; /* bytes of the stream */
+		uint64_t moved_ns; /* the socket took some */
 	} out;
 
 	struct { /* rpc_recv.c */

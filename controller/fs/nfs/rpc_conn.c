@@ -138,7 +138,7 @@ void rpc_conn_start(struct rpc_conn *conn)
 	const struct sockaddr_storage *addr;
 	int fd;
 
-	refresh(dest, conn->backoff_ns || !dest->addrs.nr);
+	refresh(dest, conn->backoff_ns > BACKOFF_FIRST_NS || !dest->addrs.nr);
 	if (!dest->addrs.nr || clock_ns() < conn->retry_ns)
 		return;
 	addr = &dest->addrs.addr[dest->next % dest->addrs.nr];

@@ -157,6 +157,7 @@ static bool flush(struct rpc_conn *conn)
 		rpc_count(conn->client->stats.sends, 1);
 		if (n > 0) {
 			conn->client->work++;
+			conn->out.moved_ns = conn->client->now_ns;
 			advance(conn, (size_t)n);
 		} else if (errno != EINTR) {
 			if (errno != EAGAIN)
