@@ -214,6 +214,13 @@ int fs_poll(struct fs_thread *ft)
 	return n;
 }
 
+void fs_abort(struct fs_thread *ft)
+{
+	for (; ft; ft = ft->lower)
+		if (ft->fs->ops->abort)
+			ft->fs->ops->abort(ft);
+}
+
 int fs_timeout_ms(struct fs_thread *ft)
 {
 	int least = -1;

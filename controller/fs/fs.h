@@ -191,6 +191,13 @@ struct fs_ops {
 	int (*timeout_ms)(struct fs_thread *ft);
 
 	/*
+	 * On the I/O thread: the guest is being reset and nobody waits for the requests that are out
+	 * on this thread. They still end, with whatever error, but soon, though what they wait for
+	 * may never come. NULL: they do in any case.
+	 */
+	void (*abort)(struct fs_thread *ft);
+
+	/*
 	 * The guest is gone, was reset, or started a new session (INIT) or ended it (DESTROY):
 	 * every node id and file handle given out is forgotten. On any thread; other threads have
 	 * no request of the old session any more except from a hostile guest.
@@ -225,6 +232,7 @@ int fs_attach(struct fs *fs, struct thr *thr, unsigned int index, struct fs_thre
 void fs_detach(struct fs_thread *ft); /* the whole stack; NULL is fine */
 int fs_poll(struct fs_thread *ft); /* ops->poll() of the whole stack */
 int fs_timeout_ms(struct fs_thread *ft);
+void fs_abort(struct fs_thread *ft); /* of the whole stack; NULL is fine */
 void fs_reset(struct fs *fs);
 size_t fs_req_ctx_size(void); /* largest of all types: request objects are sized by it */
 

@@ -592,6 +592,44 @@ static void test_soft(void **state)
 	assert_true(r.client->complained);
 }
 
+/* A guest is reset while the server is away: its calls end, also the one made of an ended one. */
+static struct one follow_up;
+
+static void on_first_done(struct nfs_call *call, int err, const struct nfs_result *res)
+{
+	on_done(call, err, res);
+	nfs_client_call(r.client, &begin(&follow_up, NFS_ACCESS)->call);
+}
+
+static void test_abort(void **state)
+{
+	struct one first, answered, spared, later;
+
+	nfs_client_abort(r.client); /* nothing to do */
+	assert_int_equal(r.client->abort_ns, 0);
+	begin(&first, NFS_ACCESS)->call.done = on_first_done;
+	go(&first);
+	begin(&spared, NFS_ACCESS)->call.background = true;
+	go(&spared);
+	go(begin(&answered, NFS_ACCESS));
+	nfs_client_abort(r.client);
+	get_xid();
+	get_xid();
+	access_reply(get_xid(), 1);
+	reply();
+	assert_int_equal(answered.err, 0);
+	while (!first.done || !follow_up.done)
+		sleep_ms(10);
+	assert_int_equal(first.err, -EINTR);
+	assert_int_equal(follow_up.err, -EINTR);
+	assert_int_equal(spared.done, 0);
+	/* What comes after it is another guest's. */
+	assert_int_equal(r.client->abort_ns, 0);
+	go(begin(&later, NFS_ACCESS));
+	sleep_ms(250);
+	assert_int_equal(later.done, 0);
+}
+
 /* The server is alive but lost one call: that one again, on the same connection, with its id. */
 static void test_retransmission(void **state)
 {
@@ -639,109 +677,6 @@ static void test_refusals(void **state)
 	}
 }
 
-/* ---- companions ---- */
-
-static void test_acl(void **state)
-{
-	static const struct nfs_ace access[] = { { NFS_ACE_USER_OBJ, 0, 7 }, { NFS_ACE_USER, 1000, 5 } };
-	static const struct nfs_ace dflt[] = { { NFS_ACE_OTHER, 0, 4 } };
-	const struct nfs_acl acl = { 2, 1, access, dflt };
-	struct xdr_in x;
-	uint32_t len;
-	struct one o;
-
-	begin(&o, NFSACL_SETACL)->call.acl = &acl;
-	o.call.acl_mask = 0xf;
-	go(&o);
-	assert_true(get_call(&x) > 0);
-	x.p += 12;
-	assert_int_equal(xdr_get32(&x), 100227);
-	assert_int_equal(xdr_get32(&x), 3);
-	assert_int_equal(xdr_get32(&x), 2);
-	x.p += 4 + 4 + 36 + 8;
-	xdr_get_opaque(&x, 64, &len);
-	for (uint32_t i = 0; i < 14; i++)
-		assert_int_equal(xdr_get32(&x), ((uint32_t[]){ 0xf, 2, 2, 1, 0, 7, 2, 1000, 5, 1, 1, 0x1020,
-							       0, 4 })[i]);
-	assert_int_equal(xdr_left(&x), 0);
-	start_reply(o.call.xid);
-	xdr_put32(&out, 0);
-	xdr_put32(&out, 0);
-	reply();
-	assert_int_equal(o.err, 0);
-	begin(&o, NFSACL_GETACL)->call.acl_mask = 0xf;
-	go(&o);
-	start_reply(get_xid());
-	for (uint32_t i = 0; i < 12; i++)
-		xdr_put32(&out, ((uint32_t[]){ 0, 0, 0xf, 1, 1, 1, 0, 7, 1, 1, 0x1020, 0 })[i]);
-	xdr_put32(&out, 4);
-	reply();
-	assert_int_equal(o.err, 0);
-	assert_int_equal(o.res.acl.nr_access, 1);
-	assert_int_equal(o.res.acl.access[0].perm, 7);
-	assert_int_equal(o.res.acl.dflt[0].tag, NFS_ACE_OTHER);
-	/* More entries than any ACL has. */
-	begin(&o, NFSACL_GETACL);
-	go(&o);
-	start_reply(get_xid());
-	for (uint32_t i = 0; i < 5; i++)
-		xdr_put32(&out, ((uint32_t[]){ 0, 0, 1, 9, 0x40000000 })[i]);
-	reply();
-	assert_int_equal(o.err, -EIO);
-}
-
-/* Encoded and judged without a connection: the lock manager has one of its own. */
-static void test_nlm(void **state)
-{
-	const struct nfs_lock lock = { .exclusive = true, .block = true, .svid = 77, .state = 5, .offset = 3,
-				       .len = 9, .oh_len = 2, .oh = "ab" };
-	struct xdr_out x = { wire, wire + sizeof(wire), false };
-	struct nfs_result res;
-	struct xdr_in in;
-	struct one o;
-	uint32_t len;
-
-	begin(&o, NLM_LOCK)->call.lock = &lock;
-	nfs3_put_args(&x, &o.call);
-	assert_false(x.bad);
-	in = (struct xdr_in){ wire, x.p, false };
-	assert_non_null(xdr_get_opaque(&in, 4, &len));
-	assert_int_equal(xdr_get32(&in), 1);
-	assert_int_equal(xdr_get32(&in), 1);
-	assert_non_null(xdr_get_opaque(&in, 64, &len)); /* this host */
-	assert_memory_equal(xdr_get_opaque(&in, 64, &len), "handl", 5);
-	assert_memory_equal(xdr_get_opaque(&in, 64, &len), "ab", 2);
-	assert_int_equal(xdr_get32(&in), 77);
-	assert_int_equal(xdr_get64(&in), 3);
-	assert_int_equal(xdr_get64(&in), 9);
-	assert_int_equal(xdr_get32(&in), 0);
-	assert_int_equal(xdr_get32(&in), 5);
-	assert_int_equal(xdr_left(&in), 0);
-	/* TEST: held by another. */
-	o.call.proc = NLM_TEST;
-	x = (struct xdr_out){ wire, wire + sizeof(wire), false };
-	xdr_put_opaque(&x, "cook", 4);
-	xdr_put32(&x, NLM_DENIED);
-	xdr_put32(&x, 1);
-	xdr_put32(&x, 88);
-	xdr_put_opaque(&x, "xyz", 3);
-	xdr_put64(&x, 100);
-	xdr_put64(&x, 200);
-	in = (struct xdr_in){ wire, x.p, false };
-	assert_int_equal(nfs3_get_result(&in, &o.call, &r.client->scratch, &res), 0);
-	assert_true(res.locked);
-	assert_int_equal(res.holder.svid, 88);
-	assert_int_equal(res.holder.len, 200);
-	in = (struct xdr_in){ wire, x.p - 4, false };
-	assert_int_equal(nfs3_get_result(&in, &o.call, &r.client->scratch, &res), -EBADMSG);
-	o.call.proc = NLM_LOCK;
-	in = (struct xdr_in){ wire, wire + 12, false };
-	assert_int_equal(nfs3_get_result(&in, &o.call, &r.client->scratch, &res), -EAGAIN);
-	wire[11] = 200; /* a status nobody knows */
-	in = (struct xdr_in){ wire, wire + 12, false };
-	assert_int_equal(nfs3_get_result(&in, &o.call, &r.client->scratch, &res), -ENOLCK);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -759,10 +694,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_cancel, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_jukebox, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_soft, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_abort, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_retransmission, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_acl, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_nlm, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -189,6 +189,7 @@ struct nfs_call {
 	const struct nfs_lock *lock; /* NLM_* */
 	/* Not kept over a server's failure: ends with -ETIMEDOUT after timeo * (retrans + 1), as with soft. */
 	bool soft;
+	bool background; /* nobody waits for it: nfs_client_abort() leaves it alone */
 
 	/* One per entry, before done(); false: leave the rest. READDIR(PLUS) only. */
 	bool (*entry)(struct nfs_call *call, const struct nfs_dirent *ent);
@@ -275,6 +276,11 @@ void nfs_client_call(struct nfs_client *client, struct nfs_call *call);
  * there already; its buffers are not touched after done(). Whether the server did it is not known.
  */
 void nfs_client_cancel(struct nfs_client *client, struct nfs_call *call);
+/*
+ * Nobody waits for the calls that are out any more: those in the background go on, the others end with -EINTR
+ * if they are not answered within a second, and so do those that are made before all of them have ended.
+ */
+void nfs_client_abort(struct nfs_client *client);
 /* Sends, receives, reconnects. 0: there was nothing to do. */
 int nfs_client_poll(struct nfs_client *client);
 /* When nfs_client_poll() must run again, ms; -1: when its descriptor says so. */

@@ -38,6 +38,7 @@ DOCA_LOG_REGISTER(VIRTIOFS::NFS);
 #define DELAY_FIRST_NS 500000000ull /* JUKEBOX: Linux waits 5 s, we start lower */
 #define DELAY_MAX_NS 5000000000ull
 #define TIMEO_MAX_NS 600000000000ull
+#define ABORT_NS 1000000000ull /* for a server that is there to answer */
 #define REFUSED_MAX 5
 
 uint32_t rpc_random(struct nfs_client *c)
@@ -145,12 +146,15 @@ void rpc_finish(struct nfs_client *c, struct nfs_call *call, int err, struct nfs
 	drop_xid(call);
 	c->work++;
 	c->nr_calls--;
+	c->nr_awaited -= !call->background;
 	rpc_count(s->ops, 1);
 	if (err)
 		rpc_count(s->errors, 1);
 	rpc_count(s->exec_ns, c->now_ns - min(c->now_ns, call->start_ns));
 	res->resent = call->resent;
 	call->done(call, err, res);
+	if (unlikely(c->abort_ns) && !c->nr_awaited)
+		c->abort_ns = 0; /* done() has made no other of it: that was the last */
 }
 
 /* Takes it out of everything; done() comes with the next round. */
@@ -173,6 +177,32 @@ void nfs_client_cancel(struct nfs_client *c, struct nfs_call *call)
 		return;
 	rpc_count(c->stats.cancels, 1);
 	give_up(c, call, -EINTR);
+}
+
+void nfs_client_abort(struct nfs_client *c)
+{
+	if (c->nr_awaited && !c->abort_ns)
+		c->abort_ns = clock_ns() + ABORT_NS;
+}
+
+static void abort_list(struct nfs_client *c, struct rpc_calls *list)
+{
+	struct nfs_call *call, *next;
+
+	for (call = TAILQ_FIRST(list); call; call = next) {
+		next = TAILQ_NEXT(call, link);
+		if (!call->background)
+			nfs_client_cancel(c, call);
+	}
+}
+
+static void abort_calls(struct nfs_client *c)
+{
+	abort_list(c, &c->later);
+	for (unsigned int i = 0; i <= c->nr_conns; i++) {
+		abort_list(c, &c->conn[i].queue);
+		abort_list(c, &c->conn[i].flight);
+	}
 }
 
 static void end_calls(struct nfs_client *c)
@@ -288,6 +318,7 @@ void nfs_client_call(struct nfs_client *c, struct nfs_call *call)
 	call->start_ns = clock_ns();
 	call->sent_ns = call->sent_end = 0;
 	c->nr_calls++;
+	c->nr_awaited += !call->background;
 	move(c, call, RPC_QUEUE);
 }
 
@@ -398,6 +429,8 @@ static void tick(struct nfs_client *c, uint64_t now)
 	expire(c, &c->later, now);
 	for (unsigned int i = 0; i <= c->nr_conns; i++)
 		check_conn(&c->conn[i], now);
+	if (c->abort_ns && now >= c->abort_ns)
+		abort_calls(c);
 }
 
 /* ---- the engine's round ---- */

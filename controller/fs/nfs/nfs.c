@@ -264,6 +264,11 @@ static int nfs_timeout_ms(struct fs_thread *ft)
 	return ms < 0 ? KEEP_TICK_MS : min(ms, KEEP_TICK_MS); /* old data wants a COMMIT */
 }
 
+static void nfs_abort(struct fs_thread *ft)
+{
+	nfs_client_abort(container_of(ft, struct nfs_thread, ft)->client);
+}
+
 static void nfs_reset(struct fs *fs)
 {
 	struct nfs_fs *nfs = container_of(fs, struct nfs_fs, fs);
@@ -281,6 +286,7 @@ const struct fs_ops fs_nfs = {
 	.detach = nfs_detach,
 	.poll = nfs_poll,
 	.timeout_ms = nfs_timeout_ms,
+	.abort = nfs_abort,
 	.reset = nfs_reset,
 	.op = {
 		[FUSE_LOOKUP] = nfs_lookup,

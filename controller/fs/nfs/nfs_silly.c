@@ -71,6 +71,7 @@ void nfs_silly_poll(struct nfs_thread *t)
 		STAILQ_INSERT_TAIL(&t->removing, s, link);
 		memset(&s->call, 0, sizeof(s->call));
 		s->call.proc = NFS_REMOVE;
+		s->call.background = true;
 		s->call.cred = &s->cred;
 		s->call.fh = &s->dir;
 		s->call.name = s->name;

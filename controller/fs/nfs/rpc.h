@@ -228,6 +228,8 @@ struct nfs_client {
 	uint64_t now_ns; /* about: of the last look at the clock */
 	uint64_t tick_ns; /* when timers are looked at again */
 	unsigned int nr_calls; /* given and not done() */
+	unsigned int nr_awaited; /* of them, not in the background */
+	uint64_t abort_ns; /* from then on awaited calls are given up; 0: never */
 	unsigned int work; /* done in this round */
 	struct nfs_stats stats; /* relaxed */
 	struct nfs3_scratch scratch;
