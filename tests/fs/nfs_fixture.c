@@ -26,12 +26,18 @@ int nfs_try(const char *server, const char *export_path, const char *options, ch
 
 void nfs_drive(struct drive *d, const char *export_path, const char *options)
 {
-	struct fs_config cfg = { .type = "nfs", .server = "127.0.0.1",
-				 .export_path = export_path, .options = options };
+	const struct fs_config cfg = { .type = "nfs", .server = "127.0.0.1",
+				       .export_path = export_path, .options = options };
+
+	nfs_drive_as(d, &cfg);
+}
+
+void nfs_drive_as(struct drive *d, const struct fs_config *cfg)
+{
 	char err[FS_ERR_LEN] = "";
 	struct fs *fs;
 
-	if (fs_nfs.req_ctx_size > sizeof(shared.ctx) || fs_nfs.open(&cfg, &fs, err)) {
+	if (fs_nfs.req_ctx_size > sizeof(shared.ctx) || fs_nfs.open(cfg, &fs, err)) {
 		fprintf(stderr, "nfs_fixture: %s\n", err);
 		abort();
 	}

@@ -10,6 +10,7 @@
 
 /* Opens the export with these options; ends the program when that fails. */
 void nfs_drive(struct drive *d, const char *export_path, const char *options);
+void nfs_drive_as(struct drive *d, const struct fs_config *cfg);
 /* 0 or the error, and what it says. */
 int nfs_try(const char *server, const char *export_path, const char *options, char *err);
 

@@ -369,7 +369,11 @@ enum fake_verdict memfs_handle(struct fake *f, struct fake_call *c)
 	if (c->proc == 0)
 		return FAKE_DEFAULT;
 	pthread_mutex_lock(&m->lock);
-	verdict = serve_nfs(f, m, c);
+	/* Restarted: no connection of the old server is served by the new one. */
+	if (__atomic_load_n(&f->kick, __ATOMIC_ACQUIRE))
+		verdict = FAKE_CLOSE;
+	else
+		verdict = serve_nfs(f, m, c);
 	pthread_mutex_unlock(&m->lock);
 	return verdict;
 }
@@ -564,4 +568,27 @@ unsigned int memfs_count(struct memfs *m, const char *path, const char *prefix)
 		count += !strncmp(dir->entries[n].name, prefix, strlen(prefix));
 	pthread_mutex_unlock(&m->lock);
 	return count;
+}
+
+void memfs_set_fsid(struct memfs *m, const char *path, uint64_t fsid)
+{
+	struct memfs_inode *i;
+
+	pthread_mutex_lock(&m->lock);
+	i = find(m, path);
+	if (i)
+		i->fsid = fsid;
+	pthread_mutex_unlock(&m->lock);
+}
+
+uint64_t memfs_mtime(struct memfs *m, const char *path)
+{
+	struct memfs_inode *i;
+	uint64_t mtime;
+
+	pthread_mutex_lock(&m->lock);
+	i = find(m, path);
+	mtime = i ? i->mtime : 0;
+	pthread_mutex_unlock(&m->lock);
+	return mtime;
 }

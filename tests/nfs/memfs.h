@@ -99,6 +99,10 @@ int64_t memfs_content(struct memfs *m, const char *path, void *buf, size_t len);
 void memfs_put(struct memfs *m, const char *path, const void *data, size_t len);
 /* The object goes behind the client's back, its handle is stale from then on. */
 void memfs_remove(struct memfs *m, const char *path);
+/* It is of another file system from now on. */
+void memfs_set_fsid(struct memfs *m, const char *path, uint64_t fsid);
+/* mtime in ns; 0: there is no such file. */
+uint64_t memfs_mtime(struct memfs *m, const char *path);
 /* Names in a directory that begin so. */
 unsigned int memfs_count(struct memfs *m, const char *dir, const char *prefix);
 const char *memfs_fault_name(enum memfs_fault fault);

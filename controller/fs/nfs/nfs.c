@@ -39,6 +39,7 @@ static void nfs_close(struct fs *fs)
 		SLIST_REMOVE_HEAD(&nfs->keeps, link);
 		keep_destroy(keep);
 	}
+	journal_close(nfs->journal);
 	pthread_mutex_destroy(&nfs->lock);
 	free(nfs->place.server);
 	free(nfs->place.export_path);
@@ -72,6 +73,18 @@ static int mount_export(struct nfs_fs *nfs, const struct fs_config *cfg, char *e
 	return nfsc_mount(&nfs->opts.mnt, &nfs->mnt, err, FS_ERR_LEN);
 }
 
+/* What an earlier controller left behind is queued for removal, and in the journal again. */
+static int open_journal(struct nfs_fs *nfs, const struct fs_config *cfg, char *err)
+{
+	struct nfs_silly *s;
+	int rc = journal_open(cfg->state_dir, nfs->place.server, nfs->place.export_path,
+			      nfs_silly_found, nfs, &nfs->journal, err);
+
+	STAILQ_FOREACH(s, &nfs->silly_todo, link)
+		journal_add(nfs->journal, &s->dir, &s->cred, s->name);
+	return rc;
+}
+
 static int nfs_open_fs(const struct fs_config *cfg, struct fs **ret_fs, char *err)
 {
 	struct nfs_fs *nfs = calloc(1, sizeof(*nfs));
@@ -88,11 +101,14 @@ static int nfs_open_fs(const struct fs_config *cfg, struct fs **ret_fs, char *er
 	nfs->epoch = 1;
 	nfs->fs.ops = &fs_nfs;
 	nfs->fs.init_flags = FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_AUTO_INVAL_DATA |
-			     FUSE_PARALLEL_DIROPS | FUSE_ASYNC_DIO | FUSE_CREATE_SUPP_GROUP |
+			     FUSE_PARALLEL_DIROPS | FUSE_SUBMOUNTS | FUSE_ASYNC_DIO | FUSE_CREATE_SUPP_GROUP |
 			     FUSE_HANDLE_KILLPRIV_V2; /* the server's own doing */
 	rc = mount_export(nfs, cfg, err);
+	nfs->mnt.intr = &nfs->intr;
 	if (!rc)
 		rc = make_tables(nfs);
+	if (!rc)
+		rc = open_journal(nfs, cfg, err);
 	if (rc) {
 		nfs_close(&nfs->fs);
 		return rc;
@@ -217,9 +233,14 @@ static int nfs_poll(struct fs_thread *ft)
 	return n + read_mail(t);
 }
 
-static bool busy(const struct nfs_thread *t)
+static bool busy(struct nfs_thread *t)
 {
-	return !STAILQ_EMPTY(&t->removing) || !LIST_EMPTY(&t->rounds);
+	bool rounds;
+
+	pthread_mutex_lock(&t->nfs->lock);
+	rounds = !LIST_EMPTY(&t->rounds);
+	pthread_mutex_unlock(&t->nfs->lock);
+	return rounds || !STAILQ_EMPTY(&t->removing);
 }
 
 /* Lets what is under way come to its end, but not for ever. */
@@ -275,6 +296,14 @@ static void nfs_reset(struct fs *fs)
 
 	nodetab_forget_all(nfs->opens);
 	nodetab_forget_all(nfs->nodes);
+	nfs_intr_clear(&nfs->intr);
+}
+
+/* It comes on whichever thread has the queue; the request may be another's. */
+static void nfs_interrupt(struct fs_req *req)
+{
+	nfs_intr_note(&nfs_of(req)->intr, req->interrupt->unique);
+	fs_req_done(req, 0);
 }
 
 const struct fs_ops fs_nfs = {
@@ -289,6 +318,7 @@ const struct fs_ops fs_nfs = {
 	.abort = nfs_abort,
 	.reset = nfs_reset,
 	.op = {
+		[FUSE_INTERRUPT] = nfs_interrupt,
 		[FUSE_LOOKUP] = nfs_lookup,
 		[FUSE_FORGET] = nfs_forget,
 		[FUSE_BATCH_FORGET] = nfs_batch_forget,

@@ -9,7 +9,7 @@
  *   nfs_meta.c nfs_create.c nfs_file.c nfs_dir.c   the operations
  *   nfs_commit.c  FLUSH FSYNC SYNCFS
  *   nfs_wb.c nfs_keep.c   what the server has but may still forget
- *   nfs_silly.c   files that are open and have lost their name
+ *   nfs_silly.c nfs_journal.c   files that are open and have lost their name
  *   client.h      the client interface; client_libnfs.c mount_libnfs.c libnfs_codec.c its engine
  *
  * Node ids and file handles given to the guest are nodetab ids. A request pins what it uses in its struct
@@ -26,10 +26,10 @@
 #include "fs/fs.h"
 #include "fs/nodetab.h"
 #include "fs/nfs/client.h"
+#include "fs/nfs/nfs_journal.h"
 #include "fs/nfs/nfs_opts.h"
+#include "fs/nfs/nfs_silly.h"
 #include "fs/nfs/nfs_wb.h"
-
-#define NFS_SILLY_LEN 40 /* ".nfs" and 28 digits, as the Linux client names them */
 
 struct nfs_fs;
 
@@ -56,6 +56,7 @@ struct nfs_node {
 	/* nfs_attr.c, atomic */
 	uint64_t told; /* hash of what the guest knows; 0: nothing */
 	uint32_t told_at, age; /* s */
+	uint64_t fsid; /* atomic; of the server's file system, as seen last */
 };
 _Static_assert(sizeof(struct nfs_node) < 200, "a guest may make us hold millions of nodes");
 
@@ -73,6 +74,7 @@ struct nfs_open {
 struct nfs_fs {
 	struct fs fs;
 	struct nfs_mount mnt; /* const */
+	struct nfs_intr intr; /* uniques of interrupted requests */
 	struct nfs_opts opts; /* const */
 	struct nfs_place place; /* const */
 	bool aging; /* const: validity follows the options, not a fixed cache mode */
@@ -89,6 +91,7 @@ struct nfs_fs {
 	SLIST_HEAD(, nfs_keep) keeps; /* of all threads, also those that ended */
 	STAILQ_HEAD(, nfs_silly) silly_todo; /* to be removed by whichever thread polls next */
 	int has_silly; /* atomic: silly_todo is not empty */
+	struct nfs_journal *journal; /* NULL: none */
 };
 
 struct nfs_thread {
@@ -101,7 +104,7 @@ struct nfs_thread {
 	struct nfs_keep *keep;
 	uint64_t kicked; /* position in keep whose file was asked to commit */
 	uint32_t epoch; /* connections of client, seen last */
-	LIST_HEAD(, nfs_wb) rounds; /* COMMITs under way */
+	LIST_HEAD(, nfs_wb) rounds; /* COMMITs under way; under fs.lock */
 	/* requests that go on here, put by any thread */
 	pthread_mutex_t inbox_lock;
 	struct nreq_list inbox;
@@ -165,6 +168,8 @@ static inline struct nreq *nreq_of(struct nfs_call *call)
 }
 
 void nfs_fill_attr(struct fuse_attr *out, const struct nfs_attr *a);
+/* Is a directory found in n->node the root of another file system of the server, and may the guest know? */
+bool nfs_is_submount(const struct nreq *n, const struct nfs_attr *attr);
 /* Fills req->entry from a new or found object: node interned; granted. 0 or -errno. */
 int nfs_fill_entry(struct nreq *n, const struct nfs_fh *fh, const struct nfs_attr *attr,
 		   struct fuse_entry_out *entry, bool grant);
@@ -223,6 +228,8 @@ void nfs_silly_check(struct nreq *n, const struct nfs_fh *dir, const char *name,
 void nfs_silly_settle(struct nreq *n, int err);
 void nfs_silly_closed(struct nfs_fs *nfs, struct nfs_node *node); /* last close */
 void nfs_silly_poll(struct nfs_thread *t);
+/* A name an earlier controller left behind; arg is the struct nfs_fs. Before threads are attached. */
+void nfs_silly_found(void *arg, const struct nfs_fh *dir, const struct nfs_cred *cred, const char *name);
 
 /* operations */
 void nfs_lookup(struct fs_req *req);

@@ -61,7 +61,8 @@ static bool add_plus(struct nreq *n, const struct nfs_dirent *ent, size_t len)
 
 	if (!fs_dirent_fits(n->req, len, true))
 		return false;
-	if (is_unsure(n, &ent->fh))
+	/* Also the root of another file system: a guest makes its mount when it looks it up. */
+	if (is_unsure(n, &ent->fh) || nfs_is_submount(n, &ent->attr))
 		return add_plain(n, ent, len, true);
 	/* Out of nodes: still an entry, just one the guest has to look up itself. */
 	if (nfs_fill_entry(n, &ent->fh, &ent->attr, &entry, true))

@@ -96,9 +96,17 @@ const struct nodetab_ops nfs_open_ops = {
 int nfs_root(struct nfs_fs *nfs)
 {
 	static const struct nfs_open nobody;
+	struct node *root;
 	int rc = nodetab_set_root(nfs->opens, 0, &nobody);
 
-	return rc ? rc : nodetab_set_root(nfs->nodes, hash_fh(&nfs->mnt.root), &nfs->mnt.root);
+	if (!rc)
+		rc = nodetab_set_root(nfs->nodes, hash_fh(&nfs->mnt.root), &nfs->mnt.root);
+	if (rc)
+		return rc;
+	root = nodetab_get(nfs->nodes, NODETAB_ROOT);
+	container_of(root, struct nfs_node, node)->fsid = nfs->mnt.root_attr.fsid;
+	nodetab_put(nfs->nodes, root);
+	return 0;
 }
 
 struct nfs_node *nfs_node_find(struct nfs_fs *nfs, const struct nfs_fh *fh)
@@ -248,6 +256,7 @@ void nfs_prepare(struct nreq *n, enum nfs_proc proc)
 {
 	memset(&n->call, 0, sizeof(n->call));
 	n->call.proc = proc;
+	n->call.tag = n->req->in->unique;
 	n->call.cred = &n->cred;
 	n->call.fh = &n->node->fh;
 }
@@ -304,6 +313,12 @@ void nfs_fill_attr(struct fuse_attr *out, const struct nfs_attr *a)
 	out->blksize = 4096;
 }
 
+bool nfs_is_submount(const struct nreq *n, const struct nfs_attr *attr)
+{
+	return S_ISDIR(attr->mode) && (nfs_of(n->req)->fs.session_flags & FUSE_SUBMOUNTS) &&
+	       __atomic_load_n(&n->node->fsid, __ATOMIC_RELAXED) != attr->fsid;
+}
+
 int nfs_fill_entry(struct nreq *n, const struct nfs_fh *fh, const struct nfs_attr *attr,
 		   struct fuse_entry_out *entry, bool grant)
 {
@@ -315,6 +330,10 @@ int nfs_fill_entry(struct nreq *n, const struct nfs_fh *fh, const struct nfs_att
 		return rc;
 	entry->nodeid = nodetab_id(node);
 	nfs_fill_attr(&entry->attr, attr);
+	if (nfs_is_submount(n, attr))
+		entry->attr.flags |= FUSE_ATTR_SUBMOUNT;
+	__atomic_store_n(&container_of(node, struct nfs_node, node)->fsid, attr->fsid,
+			 __ATOMIC_RELAXED);
 	nfs_set_entry_valid(nfs, n->node, container_of(node, struct nfs_node, node), attr, entry);
 	if (grant)
 		nodetab_grant(nfs->nodes, node);

@@ -194,16 +194,16 @@ static bool unescape(char *text)
 }
 
 /* name[:port] or [address][:port] in place; returns where the port is, NULL without one. */
-static char *split_port(char *host)
+static char *split_port(char **host)
 {
-	char *end = host[0] == '[' ? strchr(host, ']') : NULL, *colon;
+	char *end = **host == '[' ? strchr(*host, ']') : NULL, *colon;
 
-	colon = strchr(end ? end : host, ':');
+	colon = strchr(end ? end : *host, ':');
 	if (colon)
 		*colon = '\0';
 	if (end) {
 		*end = '\0';
-		memmove(host, host + 1, strlen(host + 1) + 1);
+		++*host;
 	}
 	return colon ? colon + 1 : NULL;
 }
@@ -223,7 +223,7 @@ static int parse_url(char *url, const char *export_path, const char *text, struc
 	decoded = strdup(path && path[1] ? path : export_path);
 	if (path)
 		*path = '\0';
-	port = split_port(url);
+	port = split_port(&url);
 	if (!decoded || !*url || !unescape(decoded) || (query && !unescape(query)))
 		return -EINVAL;
 	n = asprintf(&place->options, "%s%s%s%s%s%s", port ? "nfsport=" : "", port ? port : "",
@@ -244,7 +244,7 @@ static void parse_name(char *name, const char *export_path, const char *text, st
 	if (path)
 		*path++ = '\0';
 	if (name[0] == '[')
-		split_port(name);
+		split_port(&name);
 	place->server = strdup(name);
 	place->export_path = strdup(path ? path : export_path);
 	place->options = strdup(text ? text : "");

@@ -171,15 +171,29 @@ static void send_commit(struct nfs_wb *wb)
 	wb->call.cred = &wb->cred;
 	wb->call.fh = &wb->node->fh;
 	wb->call.done = committed;
+	wb->calling = true;
 	nfs_client_call(wb->thread->client, &wb->call);
+}
+
+/* Whose round it is; NULL: nobody's. Only between calls. */
+static void set_thread(struct nfs_wb *wb, struct nfs_thread *t)
+{
+	if (wb->thread == t)
+		return;
+	pthread_mutex_lock(&wb->nfs->lock);
+	if (wb->thread)
+		LIST_REMOVE(wb, round_link);
+	if (t)
+		LIST_INSERT_HEAD(&t->rounds, wb, round_link);
+	wb->thread = t;
+	pthread_mutex_unlock(&wb->nfs->lock);
 }
 
 /* Something is kept and no round is under way. */
 static void start_round(struct nfs_wb *wb, struct nfs_thread *t)
 {
-	wb->thread = t;
+	set_thread(wb, t);
 	wb->rounds = 0;
-	LIST_INSERT_HEAD(&t->rounds, wb, round_link);
 	send_commit(wb);
 }
 
@@ -220,8 +234,7 @@ static void end_round(struct nfs_wb *wb)
 		send_commit(wb);
 		return;
 	}
-	LIST_REMOVE(wb, round_link);
-	wb->thread = NULL;
+	set_thread(wb, NULL);
 }
 
 /* ---- writing again ---- */
@@ -242,6 +255,7 @@ static void resend_next(struct nfs_wb *wb)
 	wb->call.iov = &wb->iov;
 	wb->call.iovcnt = 1;
 	wb->call.done = resent;
+	wb->calling = true;
 	nfs_client_call(wb->thread->client, &wb->call);
 }
 
@@ -327,8 +341,7 @@ static void abandon_round(struct nfs_wb *wb)
 		note_error(wb, -EIO);
 	post_all(&wb->waiting);
 	post_all(&wb->gated);
-	LIST_REMOVE(wb, round_link);
-	wb->thread = NULL;
+	set_thread(wb, NULL);
 }
 
 static struct nfs_wb *wb_of(struct nfs_call *call)
@@ -342,6 +355,7 @@ static void resent(struct nfs_call *call, int err, const struct nfs_result *res)
 	bool clean;
 
 	pthread_mutex_lock(&wb->lock);
+	wb->calling = false;
 	if (err == -EINTR)
 		abandon_round(wb);
 	else
@@ -371,6 +385,7 @@ static void committed(struct nfs_call *call, int err, const struct nfs_result *r
 	bool clean;
 
 	pthread_mutex_lock(&wb->lock);
+	wb->calling = false;
 	if (err == -EINTR)
 		abandon_round(wb);
 	else
@@ -382,6 +397,11 @@ static void committed(struct nfs_call *call, int err, const struct nfs_result *r
 }
 
 /* ---- requests ---- */
+
+static struct nfs_thread *thread_of(const struct nreq *n)
+{
+	return container_of(n->req->ft, struct nfs_thread, ft);
+}
 
 bool nfs_wb_enter(struct nreq *n, void (*then)(struct nreq *n))
 {
@@ -409,8 +429,10 @@ void nfs_wb_leave(struct nreq *n)
 	n->inside = false;
 	pthread_mutex_lock(&wb->lock);
 	wb->in_flight--;
-	if (wb->state == WB_DRAINING && !wb->in_flight)
+	if (wb->state == WB_DRAINING && !wb->in_flight) {
+		set_thread(wb, thread_of(n)); /* the round goes on here */
 		resend_from_start(wb);
+	}
 	clean = make_clean(wb);
 	pthread_mutex_unlock(&wb->lock);
 	if (clean)
@@ -426,11 +448,6 @@ static void look_at_epoch(struct nfs_thread *t)
 		return;
 	t->epoch = epoch;
 	__atomic_add_fetch(&t->nfs->epoch, 1, __ATOMIC_RELAXED);
-}
-
-static struct nfs_thread *thread_of(const struct nreq *n)
-{
-	return container_of(n->req->ft, struct nfs_thread, ft);
 }
 
 bool nfs_wb_reserve(struct nreq *n, uint32_t len)
@@ -654,10 +671,20 @@ void nfs_wb_commit_all(struct nfs_thread *t)
 
 void nfs_wb_abandon(struct nfs_thread *t)
 {
-	struct nfs_wb *wb;
+	struct nfs_wb *wb, *next;
 
-	LIST_FOREACH(wb, &t->rounds, round_link)
-		nfs_client_cancel(t->client, &wb->call);
+	pthread_mutex_lock(&t->nfs->lock);
+	for (wb = LIST_FIRST(&t->rounds); wb; wb = next) {
+		next = LIST_NEXT(wb, round_link);
+		if (wb->calling) {
+			nfs_client_cancel(t->client, &wb->call);
+			continue;
+		}
+		/* DRAINING: who ends that takes the round. */
+		LIST_REMOVE(wb, round_link);
+		wb->thread = NULL;
+	}
+	pthread_mutex_unlock(&t->nfs->lock);
 }
 
 void nfs_wb_drop_all(struct nfs_fs *nfs)

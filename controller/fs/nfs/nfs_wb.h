@@ -61,8 +61,9 @@ struct nfs_wb {
 	uint32_t err_seq; /* counts them */
 	bool err_seen; /* somebody was told of it */
 	/* the round */
-	struct nfs_thread *thread;
-	LIST_ENTRY(nfs_wb) round_link; /* thread.rounds */
+	struct nfs_thread *thread; /* written under fs.lock, too */
+	LIST_ENTRY(nfs_wb) round_link; /* thread.rounds, under fs.lock */
+	bool calling; /* call is the client's now */
 	struct nfs_kept *resend; /* RESENDING: this one */
 	uint32_t resent; /* bytes of it */
 	struct iovec iov;
