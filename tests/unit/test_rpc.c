@@ -630,6 +630,37 @@ static void test_abort(void **state)
 	assert_int_equal(later.done, 0);
 }
 
+/* A signal is nothing to a call, unless its server has been away for some time. */
+static void test_interrupted(void **state)
+{
+	static struct nfs_intr intr;
+	struct one o, other;
+
+	r.mnt.intr = &intr;
+	begin(&o, NFS_ACCESS)->call.tag = 77;
+	go(&o);
+	begin(&other, NFS_ACCESS)->call.tag = 78;
+	go(&other);
+	nfs_intr_note(&intr, 5);
+	nfs_intr_note(&intr, 77);
+	sleep_ms(250);
+	r.client->complained = true;
+	sleep_ms(250);
+	assert_int_equal(o.done, 0);
+	o.call.start_ns -= 5000000000ull;
+	other.call.start_ns -= 5000000000ull;
+	while (!o.done)
+		sleep_ms(10);
+	assert_int_equal(o.err, -EINTR);
+	assert_int_equal(other.done, 0);
+	for (uint64_t i = 0; i < NFS_MAX_INTR; i++)
+		nfs_intr_note(&intr, 1000 + i);
+	assert_false(nfs_intr_has(&intr, 77));
+	assert_true(nfs_intr_has(&intr, 1000));
+	nfs_intr_clear(&intr);
+	assert_false(nfs_intr_has(&intr, 1000));
+}
+
 /* The server is alive but lost one call: that one again, on the same connection, with its id. */
 static void test_retransmission(void **state)
 {
@@ -695,6 +726,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_jukebox, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_soft, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_abort, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_interrupted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_retransmission, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
 	};

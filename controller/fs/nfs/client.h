@@ -189,6 +189,7 @@ struct nfs_call {
 	const struct nfs_lock *lock; /* NLM_* */
 	/* Not kept over a server's failure: ends with -ETIMEDOUT after timeo * (retrans + 1), as with soft. */
 	bool soft;
+	uint64_t tag; /* whose it is, for struct nfs_intr; 0: nobody's */
 	bool background; /* nobody waits for it: nfs_client_abort() leaves it alone */
 
 	/* One per entry, before done(); false: leave the rest. READDIR(PLUS) only. */
@@ -229,6 +230,22 @@ struct nfs_mount_opts {
 };
 #define NFS_MAX_NCONNECT 16
 
+/*
+ * Tags of calls whose callers were interrupted, by any thread. That says little: FUSE tells of every signal,
+ * fatal or not, and system calls on files do not end with EINTR because of an alarm. So it counts only when
+ * the server is not responding: then such calls end with -EINTR, and a process can be killed. The oldest are
+ * forgotten. Zeroed is empty.
+ */
+#define NFS_MAX_INTR 64
+struct nfs_intr {
+	uint64_t tag[NFS_MAX_INTR]; /* atomic */
+	uint32_t next; /* atomic */
+};
+void nfs_intr_note(struct nfs_intr *intr, uint64_t tag);
+bool nfs_intr_has(const struct nfs_intr *intr, uint64_t tag);
+/* A new session counts from the beginning. */
+void nfs_intr_clear(struct nfs_intr *intr);
+
 /* What nfsc_mount() found out; const afterwards, shared by all clients of it. */
 struct nfs_mount {
 	struct nfs_mount_opts opts;
@@ -241,6 +258,7 @@ struct nfs_mount {
 	uint64_t max_file_size; /* 0: not known */
 	struct timespec time_delta;
 	bool no_trunc, chown_restricted, case_insensitive, case_preserving;
+	struct nfs_intr *intr; /* the user's, before clients are created; NULL: none */
 };
 
 /*

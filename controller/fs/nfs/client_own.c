@@ -39,6 +39,7 @@ DOCA_LOG_REGISTER(VIRTIOFS::NFS);
 #define DELAY_MAX_NS 5000000000ull
 #define TIMEO_MAX_NS 600000000000ull
 #define ABORT_NS 1000000000ull /* for a server that is there to answer */
+#define INTR_NS 5000000000ull /* a short outage is nothing a signal should be noticed by */
 #define REFUSED_MAX 5
 
 uint32_t rpc_random(struct nfs_client *c)
@@ -394,12 +395,33 @@ static void expire(struct nfs_client *c, struct rpc_calls *list, uint64_t now)
 	}
 }
 
+/* Calls of processes that want to go, when there is no end to waiting. */
+static void end_interrupted(struct nfs_client *c, struct rpc_calls *list, uint64_t now)
+{
+	struct nfs_call *call, *next;
+
+	if (!c->complained || !c->mnt->intr)
+		return;
+	for (call = TAILQ_FIRST(list); call; call = next) {
+		next = TAILQ_NEXT(call, link);
+		if (call->tag && now - min(now, call->start_ns) > INTR_NS &&
+		    nfs_intr_has(c->mnt->intr, call->tag))
+			nfs_client_cancel(c, call);
+	}
+}
+
+static void check_calls(struct nfs_client *c, struct rpc_calls *list, uint64_t now)
+{
+	expire(c, list, now);
+	end_interrupted(c, list, now);
+}
+
 static void check_conn(struct rpc_conn *conn, uint64_t now)
 {
 	struct nfs_client *c = conn->client;
 
-	expire(c, &conn->flight, now);
-	expire(c, &conn->queue, now);
+	check_calls(c, &conn->flight, now);
+	check_calls(c, &conn->queue, now);
 	if (conn->state == RPC_CONNECTING && now - conn->since_ns > CONNECT_LIMIT_NS)
 		rpc_conn_lose(conn, "no answer");
 	if (conn->state != RPC_UP)
@@ -426,7 +448,7 @@ static void tick(struct nfs_client *c, uint64_t now)
 {
 	c->tick_ns = now + TICK_MS * 1000000ull;
 	wake_later(c, now);
-	expire(c, &c->later, now);
+	check_calls(c, &c->later, now);
 	for (unsigned int i = 0; i <= c->nr_conns; i++)
 		check_conn(&c->conn[i], now);
 	if (c->abort_ns && now >= c->abort_ns)
