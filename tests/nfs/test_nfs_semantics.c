@@ -316,6 +316,36 @@ static void test_lost_for_good(void **state)
 	end();
 }
 
+/* The guest is reset while the server is away: nobody waits, and nothing is lost. */
+static void test_abort(void **state)
+{
+	struct call *sync = calloc(1, sizeof(*sync)), *read = calloc(1, sizeof(*read));
+	uint64_t fh;
+
+	begin("");
+	fh = make(&d, "a", NULL);
+	assert_int_equal(op_write(&d, fh, "data", 4, 0, 0), 4);
+	memfs_set_fault(m, FAULT_DROP_CALL, 1000);
+	memfs_restart(&f, m);
+	call_init(sync, &d, FUSE_FSYNC, ROOT);
+	sync->arg.fsync.fh = fh;
+	call_start(sync);
+	call_init(read, &d, FUSE_READ, ROOT);
+	read->arg.read = (struct fuse_read_in){ .fh = fh, .size = 4 };
+	call_room(read, 4);
+	call_start(read);
+	d.fs->ops->abort(d.ft);
+	assert_true(call_wait(sync) < 0);
+	assert_true(call_wait(read) < 0);
+	memfs_no_faults(m);
+	assert_int_equal(fsync_it(fh), 0);
+	expect_stable("a", "data", 4);
+	assert_int_equal(op_release(&d, fh), 0);
+	end();
+	free(sync);
+	free(read);
+}
+
 static void test_full_disk(void **state)
 {
 	static uint8_t data[65536];
@@ -532,6 +562,7 @@ int main(void)
 		cmocka_unit_test(test_read_after_restart),
 		cmocka_unit_test(test_order_after_restart),
 		cmocka_unit_test(test_lost_for_good),
+		cmocka_unit_test(test_abort),
 		cmocka_unit_test(test_full_disk),
 		cmocka_unit_test(test_removed_elsewhere),
 		cmocka_unit_test(test_million_names),

@@ -287,7 +287,10 @@ static int nfs_timeout_ms(struct fs_thread *ft)
 
 static void nfs_abort(struct fs_thread *ft)
 {
-	nfs_client_abort(container_of(ft, struct nfs_thread, ft)->client);
+	struct nfs_thread *t = container_of(ft, struct nfs_thread, ft);
+
+	nfs_wb_abort(t);
+	nfs_client_abort(t->client);
 }
 
 static void nfs_reset(struct fs *fs)

@@ -102,6 +102,7 @@ struct nfs_thread {
 	struct nfs_client *client;
 	STAILQ_HEAD(, nfs_silly) removing; /* REMOVEs of silly names on their way */
 	struct nfs_keep *keep;
+	bool aborted; /* since the last request began: nobody waits */
 	uint64_t kicked; /* position in keep whose file was asked to commit */
 	uint32_t epoch; /* connections of client, seen last */
 	LIST_HEAD(, nfs_wb) rounds; /* COMMITs under way; under fs.lock */

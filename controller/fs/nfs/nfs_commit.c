@@ -46,11 +46,10 @@ static void syncfs_next(struct nreq *n);
 
 static void syncfs_over(struct nreq *n)
 {
-	struct nfs_node *node = n->wb->node;
-
 	nfs_wb_put(n->wb);
-	nodetab_put(nfs_of(n->req)->nodes, &node->node);
-	n->wb = NULL;
+	nodetab_put(nfs_of(n->req)->nodes, &n->node2->node);
+	n->wb_ref = false;
+	n->node2 = NULL;
 	syncfs_next(n);
 }
 
@@ -65,6 +64,8 @@ static void syncfs_next(struct nreq *n)
 		return;
 	}
 	n->moved--;
+	n->wb_ref = true;
+	n->node2 = n->wb->node;
 	nfs_wb_commit(n, syncfs_over);
 }
 

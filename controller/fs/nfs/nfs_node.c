@@ -176,6 +176,7 @@ static struct nreq *begin(struct fs_req *req, struct nfs_node *node)
 {
 	struct nreq *n = req->ctx;
 
+	container_of(req->ft, struct nfs_thread, ft)->aborted = false;
 	n->req = req;
 	n->node = node;
 	n->node2 = NULL;

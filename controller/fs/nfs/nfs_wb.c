@@ -170,6 +170,7 @@ static void send_commit(struct nfs_wb *wb)
 	wb->call.proc = NFS_COMMIT;
 	wb->call.cred = &wb->cred;
 	wb->call.fh = &wb->node->fh;
+	wb->call.background = true; /* a guest that goes away does not end it */
 	wb->call.done = committed;
 	wb->calling = true;
 	nfs_client_call(wb->thread->client, &wb->call);
@@ -254,6 +255,7 @@ static void resend_next(struct nfs_wb *wb)
 	wb->call.count = (uint32_t)wb->iov.iov_len;
 	wb->call.iov = &wb->iov;
 	wb->call.iovcnt = 1;
+	wb->call.background = true;
 	wb->call.done = resent;
 	wb->calling = true;
 	nfs_client_call(wb->thread->client, &wb->call);
@@ -403,10 +405,20 @@ static struct nfs_thread *thread_of(const struct nreq *n)
 	return container_of(n->req->ft, struct nfs_thread, ft);
 }
 
+/* In the list until something happens; but not when nobody waits for the request any more. True: it is. */
+static bool wait_in(struct nreq_list *list, struct nreq *n, void (*then)(struct nreq *n))
+{
+	if (thread_of(n)->aborted)
+		return false;
+	n->then = then;
+	STAILQ_INSERT_TAIL(list, n, link);
+	return true;
+}
+
 bool nfs_wb_enter(struct nreq *n, void (*then)(struct nreq *n))
 {
 	struct nfs_wb *wb = n->wb;
-	bool open;
+	bool open, waits = false;
 
 	pthread_mutex_lock(&wb->lock);
 	open = wb->state < WB_DRAINING;
@@ -414,10 +426,11 @@ bool nfs_wb_enter(struct nreq *n, void (*then)(struct nreq *n))
 		wb->in_flight++;
 		n->inside = true;
 	} else {
-		n->then = then;
-		STAILQ_INSERT_TAIL(&wb->gated, n, link);
+		waits = wait_in(&wb->gated, n, then);
 	}
 	pthread_mutex_unlock(&wb->lock);
+	if (!open && !waits)
+		nfs_done(n, -EINTR);
 	return open;
 }
 
@@ -535,19 +548,20 @@ void nfs_wb_written(struct nreq *n, int err, const struct nfs_result *res)
 void nfs_wb_commit(struct nreq *n, void (*then)(struct nreq *n))
 {
 	struct nfs_wb *wb = n->wb;
+	bool waits = false, clean;
 
 	pthread_mutex_lock(&wb->lock);
-	if (STAILQ_EMPTY(&wb->kept)) {
-		pthread_mutex_unlock(&wb->lock);
-		then(n);
-		return;
-	}
-	n->then = then;
+	clean = STAILQ_EMPTY(&wb->kept);
 	n->target = wb->seq;
-	STAILQ_INSERT_TAIL(&wb->waiting, n, link);
-	if (wb->state == WB_IDLE)
+	if (!clean)
+		waits = wait_in(&wb->waiting, n, then);
+	if (waits && wb->state == WB_IDLE)
 		start_round(wb, thread_of(n));
 	pthread_mutex_unlock(&wb->lock);
+	if (clean)
+		then(n);
+	else if (!waits)
+		nfs_done(n, -EINTR);
 }
 
 void nfs_wb_trim(struct nfs_wb *wb, uint64_t size)
@@ -666,6 +680,40 @@ void nfs_wb_commit_all(struct nfs_thread *t)
 	while (nr-- && (wb = nfs_wb_first_dirty(t->nfs))) {
 		kick(wb, t);
 		put_pinned(wb);
+	}
+}
+
+/* Takes the thread's requests out of a list. */
+static void take_own(struct nreq_list *list, struct nfs_thread *t, struct nreq_list *own)
+{
+	struct nreq_list others = STAILQ_HEAD_INITIALIZER(others);
+	struct nreq *n;
+
+	while ((n = STAILQ_FIRST(list))) {
+		STAILQ_REMOVE_HEAD(list, link);
+		STAILQ_INSERT_TAIL(thread_of(n) == t ? own : &others, n, link);
+	}
+	STAILQ_CONCAT(list, &others);
+}
+
+void nfs_wb_abort(struct nfs_thread *t)
+{
+	uint32_t nr = __atomic_load_n(&t->nfs->nr_dirty, __ATOMIC_RELAXED);
+	struct nreq_list own = STAILQ_HEAD_INITIALIZER(own);
+	struct nfs_wb *wb;
+	struct nreq *n;
+
+	t->aborted = true;
+	while (nr-- && (wb = nfs_wb_first_dirty(t->nfs))) {
+		pthread_mutex_lock(&wb->lock);
+		take_own(&wb->waiting, t, &own);
+		take_own(&wb->gated, t, &own);
+		pthread_mutex_unlock(&wb->lock);
+		put_pinned(wb);
+	}
+	while ((n = STAILQ_FIRST(&own))) {
+		STAILQ_REMOVE_HEAD(&own, link);
+		nfs_done(n, -EINTR);
 	}
 }
 

@@ -106,6 +106,8 @@ bool nfs_wb_unsure(const struct nreq *n, const struct nfs_node *node);
 void nfs_wb_poll(struct nfs_thread *t);
 /* COMMITs for everything there is. */
 void nfs_wb_commit_all(struct nfs_thread *t);
+/* Nobody waits for the thread's requests: those that wait here end with EINTR, the rounds go on. */
+void nfs_wb_abort(struct nfs_thread *t);
 /* Forgets everything: the file system is closed. */
 void nfs_wb_drop_all(struct nfs_fs *nfs);
 /* Gives the thread's rounds up: it ends. */
