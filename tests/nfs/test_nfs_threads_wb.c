@@ -2,7 +2,12 @@
 /*
  * Several I/O threads write to the same two files, each its own blocks, sync and read them back, while the
  * server restarts and forgets. What a thread's fsync acknowledged is on stable storage; nobody waits for ever.
- * Meant for the thread sanitizer, too. Arguments: seed, seconds.
+ * Meant for the thread sanitizer, too.
+ *
+ *   test_nfs_threads_wb [SEED [SECONDS [OPTIONS EXPORT]]]
+ *
+ * With an export it is a real server on 127.0.0.1 that somebody else kills and starts again; its files are
+ * then looked at where they are.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,7 +38,8 @@ struct worker {
 };
 
 static struct fake f;
-static struct memfs *m;
+static struct memfs *m; /* NULL: a real server */
+static const char *export_path = "/x";
 static const char *const names[NR_FILES] = { "one", "two" };
 
 static void fail(const struct worker *w, const char *what, int err)
@@ -88,6 +94,21 @@ static void do_read(struct worker *w, unsigned int file)
 		fail(w, "read", 0);
 }
 
+static int64_t read_stable(unsigned int file, void *buf, size_t len)
+{
+	char path[512];
+	ssize_t n;
+	int fd;
+
+	if (m)
+		return memfs_stable(m, names[file], buf, len);
+	snprintf(path, sizeof(path), "%s/%s", export_path, names[file]);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = pread(fd, buf, len, 0);
+	close(fd);
+	return n;
+}
+
 static void do_sync(struct worker *w, unsigned int file)
 {
 	static _Thread_local uint8_t all[NR_BLOCKS * NR_THREADS * BLOCK];
@@ -100,7 +121,7 @@ static void do_sync(struct worker *w, unsigned int file)
 	if (call_run(c))
 		fail(w, "fsync", c->err);
 	w->syncs++;
-	size = memfs_stable(m, names[file], all, sizeof(all));
+	size = read_stable(file, all, sizeof(all));
 	for (unsigned int i = 0; i < NR_BLOCKS; i++) {
 		fill(want, w->stamp[file][i]);
 		if (w->stamp[file][i] && (size < (int64_t)offset_of(w, i) + BLOCK ||
@@ -141,34 +162,29 @@ static void *run(void *arg)
 	return NULL;
 }
 
-int main(int argc, char **argv)
+static void start_memfs(unsigned int seed, char *opts, size_t len)
 {
-	unsigned int seed = argc > 1 ? (unsigned int)strtoul(argv[1], NULL, 0) : (unsigned int)clock_ns();
-	unsigned int seconds = argc > 2 ? (unsigned int)strtoul(argv[2], NULL, 0) : 4;
-	static struct worker w[NR_THREADS];
-	struct fs_config cfg = { .type = "nfs", .server = "127.0.0.1", .export_path = "/x" };
-	char opts[96], err[FS_ERR_LEN];
-	uint64_t until = clock_ns() + seconds * 1000000000ull;
-	struct fs *fs;
-
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	printf("seed %u\n", seed);
 	m = memfs_start(&f, seed);
-	snprintf(opts, sizeof(opts), "nfsport=%u,mountport=%u,timeo=10,retain=1", f.port, f.port);
-	cfg.options = opts;
-	if (fs_nfs.open(&cfg, &fs, err)) {
-		printf("not ok: %s\n", err);
-		return 1;
-	}
+	snprintf(opts, len, "nfsport=%u,mountport=%u,timeo=10,retain=1", f.port, f.port);
+}
+
+static void set_faults(void)
+{
 	memfs_set_fault(m, FAULT_DELAY, 10);
 	memfs_set_fault(m, FAULT_SHORT_WRITE, 20);
 	memfs_set_fault(m, FAULT_SYNC_WRITE, 20);
 	memfs_set_fault(m, FAULT_CLOSE, 2);
+}
+
+static void run_all(struct fs *fs, unsigned int seed, uint64_t until)
+{
+	static struct worker w[NR_THREADS];
+
 	for (unsigned int i = 0; i < NR_THREADS; i++) {
 		w[i] = (struct worker){ .fs = fs, .index = i, .seed = seed + i, .until = until };
 		pthread_create(&w[i].tid, NULL, run, &w[i]);
 	}
-	while (clock_ns() < until) {
+	while (m && clock_ns() < until) {
 		usleep(50000 + (useconds_t)rand_r(&seed) % 400000);
 		memfs_restart(&f, m);
 	}
@@ -176,8 +192,35 @@ int main(int argc, char **argv)
 		pthread_join(w[i].tid, NULL);
 		printf("thread %u: %u writes, %u syncs\n", i, w[i].writes, w[i].syncs);
 	}
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int seed = argc > 1 ? (unsigned int)strtoul(argv[1], NULL, 0) : (unsigned int)clock_ns();
+	unsigned int seconds = argc > 2 ? (unsigned int)strtoul(argv[2], NULL, 0) : 4;
+	struct fs_config cfg = { .type = "nfs", .server = "127.0.0.1" };
+	char opts[96], err[FS_ERR_LEN];
+	struct fs *fs;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	printf("seed %u\n", seed);
+	if (argc > 4)
+		export_path = argv[4];
+	else
+		start_memfs(seed, opts, sizeof(opts));
+	cfg.export_path = export_path;
+	cfg.options = m ? opts : argv[3];
+	if (fs_nfs.open(&cfg, &fs, err)) {
+		printf("not ok: %s\n", err);
+		return 1;
+	}
+	if (m)
+		set_faults();
+	run_all(fs, seed, clock_ns() + seconds * 1000000000ull);
 	fs_nfs.close(fs);
-	printf("restarts %u, calls %u\n", m->restarts, m->calls);
-	memfs_stop(&f);
+	if (m) {
+		printf("restarts %u, calls %u\n", m->restarts, m->calls);
+		memfs_stop(&f);
+	}
 	return 0;
 }
