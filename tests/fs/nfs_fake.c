@@ -13,7 +13,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PROG_NFS 100003u
 #define PROG_MOUNT 100005u
 #define HEADER 24 /* xid, REPLY, accepted, verifier, success */
 #define LAST_RECORD 0x80000000u
@@ -367,8 +366,10 @@ static void send_late(struct fake *f)
 	}
 }
 
-static void send_reply(struct fake *f, int conn, struct fake_call *c, bool denied)
+/* verdict: FAKE_DENY, FAKE_NO_PROGRAM, or any other for a reply as it is. */
+static void send_reply(struct fake *f, int conn, struct fake_call *c, enum fake_verdict verdict)
 {
+	bool denied = verdict == FAKE_DENY;
 	struct fake_call head = { .out = f->reply };
 	size_t len;
 
@@ -379,7 +380,7 @@ static void send_reply(struct fake *f, int conn, struct fake_call *c, bool denie
 	put32(&head, denied ? 1 : 0); /* AUTH_ERROR, or the verifier's flavor */
 	put32(&head, denied ? 1 : 0); /* AUTH_BADCRED, or its length */
 	if (!denied)
-		put32(&head, 0); /* SUCCESS */
+		put32(&head, verdict == FAKE_NO_PROGRAM ? 1 : 0); /* PROG_UNAVAIL, SUCCESS */
 	len = head.out_len + (denied ? 0 : c->out_len);
 	if (!c->delay_ms || !put_off(f, conn, f->reply, len, c->delay_ms))
 		send_all(f->fd[conn], f->reply, len);
@@ -387,7 +388,9 @@ static void send_reply(struct fake *f, int conn, struct fake_call *c, bool denie
 
 static enum fake_verdict ask_handler(struct fake *f, struct fake_call *c)
 {
-	if (c->prog != PROG_NFS || c->proc >= 22)
+	if (c->prog == FAKE_NFSACL)
+		return f->has_acl ? f->handle(f, c) : FAKE_NO_PROGRAM;
+	if (c->prog != FAKE_NFS || c->proc >= 22)
 		return FAKE_DEFAULT;
 	c->nth = __atomic_fetch_add(&f->count[c->proc], 1, __ATOMIC_RELAXED);
 	return f->handle ? f->handle(f, c) : FAKE_DEFAULT;
@@ -414,14 +417,15 @@ static bool serve(struct fake *f, int conn)
 			answer_mount(&c);
 		else
 			answer_nfs(&c);
-		send_reply(f, conn, &c, false);
+		send_reply(f, conn, &c, verdict);
 		return true;
 	case FAKE_TWICE:
-		send_reply(f, conn, &c, false);
+		send_reply(f, conn, &c, verdict);
 		/* fall through */
 	case FAKE_REPLY:
 	case FAKE_DENY:
-		send_reply(f, conn, &c, verdict == FAKE_DENY);
+	case FAKE_NO_PROGRAM:
+		send_reply(f, conn, &c, verdict);
 		return true;
 	case FAKE_RAW:
 		send_all(fd, c.out, c.out_len);

@@ -23,6 +23,7 @@ enum fake_verdict {
 	FAKE_CLOSE, /* close the connection */
 	FAKE_TWICE, /* what the handler wrote, two times */
 	FAKE_DENY, /* refused by the RPC layer: credential rejected */
+	FAKE_NO_PROGRAM, /* refused, too: there is no such program */
 	FAKE_RAW, /* out is sent as it is, record mark and all */
 };
 
@@ -30,8 +31,11 @@ enum fake_verdict {
 enum { GETATTR = 1, SETATTR, LOOKUP, ACCESS, READLINK, READ, WRITE, CREATE, MKDIR, SYMLINK, MKNOD,
        REMOVE, RMDIR, RENAME, LINK, READDIR, READDIRPLUS, FSSTAT, FSINFO, PATHCONF, COMMIT };
 
+#define FAKE_NFS 100003u
+#define FAKE_NFSACL 100227u
+
 struct fake_call {
-	uint32_t xid, prog, proc;
+	uint32_t xid, prog, proc; /* handlers see NFS calls; memfs' also those of NFSACL */
 	uint32_t uid, gid, ngroups, groups[16];
 	const uint8_t *arg; /* the procedure's arguments */
 	size_t arg_len;
@@ -43,6 +47,7 @@ struct fake_call {
 
 struct fake {
 	uint16_t port;
+	bool has_acl; /* NFSACL calls go to the handler, too */
 	/* On the server's thread. */
 	enum fake_verdict (*handle)(struct fake *f, struct fake_call *c);
 	uint8_t seen[64]; /* for handlers: what an earlier call had */

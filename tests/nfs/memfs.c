@@ -361,6 +361,17 @@ static enum fake_verdict serve_nfs(struct fake *f, struct memfs *m, struct fake_
 	return nonsense(m, c) ? FAKE_RAW : spoil(m, c);
 }
 
+static enum fake_verdict serve_acl(struct memfs *m, struct fake_call *c)
+{
+	if (m->no_acl)
+		return FAKE_NO_PROGRAM;
+	pthread_mutex_lock(&m->lock);
+	c->out_len = 0;
+	memfs_acl_execute(m, c);
+	pthread_mutex_unlock(&m->lock);
+	return FAKE_REPLY;
+}
+
 enum fake_verdict memfs_handle(struct fake *f, struct fake_call *c)
 {
 	struct memfs *m = the_memfs;
@@ -368,6 +379,8 @@ enum fake_verdict memfs_handle(struct fake *f, struct fake_call *c)
 
 	if (c->proc == 0)
 		return FAKE_DEFAULT;
+	if (c->prog == FAKE_NFSACL)
+		return serve_acl(m, c);
 	pthread_mutex_lock(&m->lock);
 	/* Restarted: no connection of the old server is served by the new one. */
 	if (__atomic_load_n(&f->kick, __ATOMIC_ACQUIRE))
@@ -398,6 +411,7 @@ struct memfs *memfs_start(struct fake *f, unsigned int seed)
 	dir_add(m, root, MEMFS_HUGE, HUGE_INO);
 	the_memfs = m;
 	fake_start(f, memfs_handle);
+	f->has_acl = true;
 	return m;
 }
 

@@ -16,7 +16,7 @@
 
 #include "../fs/nfs_fake.h"
 
-#define MEMFS_INODES 8192
+#define MEMFS_INODES 4096
 #define MEMFS_HUGE "huge" /* a directory in the root that has memfs_huge() names and nothing behind them */
 
 /* What may go wrong, each in so many of 1000 calls. */
@@ -47,6 +47,11 @@ enum memfs_fault {
 	NR_FAULTS
 };
 
+#define MEMFS_ACES 32
+struct memfs_acl {
+	uint32_t nr, ace[MEMFS_ACES][3]; /* tag, id, permissions */
+};
+
 struct memfs_inode {
 	uint32_t mode; /* 0: free */
 	uint32_t gen, nlink, uid, gid, rdev[2];
@@ -60,6 +65,7 @@ struct memfs_inode {
 	struct memfs_entry *entries;
 	uint32_t nr_entries, max_entries, parent;
 	uint64_t next_cookie, verf, fsid;
+	struct memfs_acl acl[2]; /* access, default */
 };
 
 struct memfs {
@@ -70,6 +76,7 @@ struct memfs {
 	uint64_t huge; /* names in MEMFS_HUGE */
 	uint32_t rtmax, wtmax;
 	bool no_plus; /* READDIRPLUS is not supported */
+	bool no_acl; /* nor is NFSACL */
 	unsigned int fault[NR_FAULTS], hits[NR_FAULTS];
 	unsigned int restarts, seed, drc_hits, calls;
 	uint64_t limit; /* bytes all files may have; 0: no limit */

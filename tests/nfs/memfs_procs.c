@@ -54,6 +54,11 @@ static void put_post(struct memfs *m, struct fake_call *c, const struct memfs_in
 		put_inode(m, c, i);
 }
 
+void memfs_put_post(struct memfs *m, struct fake_call *c, const struct memfs_inode *i)
+{
+	put_post(m, c, i, false);
+}
+
 /* What an object was before. */
 struct before {
 	uint64_t size, mtime, ctime;

@@ -110,6 +110,8 @@ under_load()
 	return "$rc"
 }
 
+# Up for long enough to be found again: a client that is refused waits for up to 3 s. The load does not wait
+# for more than 10 s.
 kill_often()
 {
 	local i
@@ -118,7 +120,7 @@ kill_often()
 		"$nfs_server" crash "$STATE"
 		sleep "0.$((RANDOM % 10))"
 		eval "$("$nfs_server" revive "$STATE")" || return 1
-		sleep "0.$((RANDOM % 10))"
+		sleep "3.$((RANDOM % 10))"
 	done
 }
 
@@ -141,7 +143,7 @@ sync_over_kills()
 {
 	local load rc
 
-	"$threads_wb" "$RANDOM" $((kills * 2)) "nfsport=$NFS_PORT,mountport=$MNT_PORT,timeo=20" "$EXPORT" \
+	"$threads_wb" "$RANDOM" $((kills * 5)) "nfsport=$NFS_PORT,mountport=$MNT_PORT,timeo=20" "$EXPORT" \
 		>"$work/wb" 2>&1 &
 	load=$!
 	sleep 0.5

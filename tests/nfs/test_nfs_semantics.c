@@ -455,6 +455,85 @@ static void test_submount(void **state)
 	end();
 }
 
+/* ---- ACLs ---- */
+
+struct ace {
+	uint16_t tag, perm;
+	uint32_t id;
+};
+
+static int xattr_op(uint32_t opcode, uint64_t node, const char *name, void *value, size_t size)
+{
+	static struct call c;
+	int rc;
+
+	call_init(&c, &d, opcode, node);
+	c.req.name[0] = name;
+	c.arg.getxattr.size = (uint32_t)size; /* SETXATTR has it at the same place */
+	if (opcode == FUSE_SETXATTR)
+		call_data(&c, value, size);
+	else
+		call_room(&c, size);
+	rc = call_run(&c);
+	if (rc || opcode == FUSE_SETXATTR || opcode == FUSE_REMOVEXATTR)
+		return rc;
+	if (!size)
+		return (int)c.out.xattr_size.size;
+	memcpy(value, c.buf, c.req.out_len);
+	return (int)c.req.out_len;
+}
+
+static void test_acls(void **state)
+{
+	static const char access[] = "system.posix_acl_access", dflt[] = "system.posix_acl_default";
+	struct {
+		uint32_t version;
+		struct ace ace[5];
+	} acl = { 2, { { 1, 7, ~0u }, { 2, 5, 1234 }, { 4, 5, ~0u }, { 0x10, 5, ~0u }, { 0x20, 4, ~0u } } },
+	  got;
+	struct fuse_entry_out e;
+	char names[128];
+
+	begin("");
+	assert_int_equal(op_mkdir(&d, ROOT, "d", 0754, &e), 0);
+	assert_int_equal(xattr_op(FUSE_GETXATTR, e.nodeid, access, &got, sizeof(got)), -ENODATA);
+	assert_int_equal(xattr_op(FUSE_LISTXATTR, e.nodeid, NULL, names, sizeof(names)), 0);
+	assert_int_equal(xattr_op(FUSE_GETXATTR, e.nodeid, "user.x", &got, sizeof(got)), -EOPNOTSUPP);
+	assert_int_equal(xattr_op(FUSE_SETXATTR, e.nodeid, access, &acl, sizeof(acl)), 0);
+	assert_int_equal(xattr_op(FUSE_GETXATTR, e.nodeid, access, NULL, 0), sizeof(acl));
+	assert_int_equal(xattr_op(FUSE_GETXATTR, e.nodeid, access, &got, 8), -ERANGE);
+	assert_int_equal(xattr_op(FUSE_GETXATTR, e.nodeid, access, &got, sizeof(got)), sizeof(acl));
+	assert_memory_equal(&got, &acl, sizeof(acl));
+	/* One list is set, the other stays. */
+	acl.ace[1].perm = 7;
+	assert_int_equal(xattr_op(FUSE_SETXATTR, e.nodeid, dflt, &acl, sizeof(acl)), 0);
+	assert_int_equal(xattr_op(FUSE_GETXATTR, e.nodeid, dflt, &got, sizeof(got)), sizeof(acl));
+	assert_int_equal(got.ace[1].perm, 7);
+	assert_int_equal(xattr_op(FUSE_GETXATTR, e.nodeid, access, &got, sizeof(got)), sizeof(acl));
+	assert_int_equal(got.ace[1].perm, 5);
+	assert_int_equal(xattr_op(FUSE_LISTXATTR, e.nodeid, NULL, names, sizeof(names)),
+			 sizeof(access) + sizeof(dflt));
+	assert_memory_equal(names, access, sizeof(access));
+	assert_int_equal(xattr_op(FUSE_REMOVEXATTR, e.nodeid, access, NULL, 0), 0);
+	assert_int_equal(xattr_op(FUSE_GETXATTR, e.nodeid, access, &got, sizeof(got)), -ENODATA);
+	assert_int_equal(xattr_op(FUSE_REMOVEXATTR, e.nodeid, access, NULL, 0), -ENODATA);
+	assert_int_equal(xattr_op(FUSE_REMOVEXATTR, e.nodeid, dflt, NULL, 0), 0);
+	/* Nonsense. */
+	acl.ace[3].tag = 0x40;
+	assert_int_equal(xattr_op(FUSE_SETXATTR, e.nodeid, access, &acl, sizeof(acl)), -EINVAL);
+	acl.ace[3].tag = 4;
+	assert_int_equal(xattr_op(FUSE_SETXATTR, e.nodeid, access, &acl, sizeof(acl)), -EINVAL);
+	assert_int_equal(xattr_op(FUSE_SETXATTR, e.nodeid, access, &acl, 7), -EINVAL);
+	acl.version = 1;
+	assert_int_equal(xattr_op(FUSE_SETXATTR, e.nodeid, access, &acl, sizeof(acl)), -EOPNOTSUPP);
+	/* A server without them: asked once. */
+	m->no_acl = true;
+	assert_int_equal(xattr_op(FUSE_GETXATTR, e.nodeid, access, &got, sizeof(got)), -ENOSYS);
+	m->no_acl = false;
+	assert_int_equal(xattr_op(FUSE_LISTXATTR, e.nodeid, NULL, names, sizeof(names)), -ENOSYS);
+	end();
+}
+
 /* ---- names of unlinked open files after a crash ---- */
 
 static unsigned int silly_left(void)
@@ -567,6 +646,7 @@ int main(void)
 		cmocka_unit_test(test_removed_elsewhere),
 		cmocka_unit_test(test_million_names),
 		cmocka_unit_test(test_submount),
+		cmocka_unit_test(test_acls),
 		cmocka_unit_test(test_journal),
 		cmocka_unit_test(test_journal_tampered),
 	};

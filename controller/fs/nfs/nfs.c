@@ -68,6 +68,7 @@ static int mount_export(struct nfs_fs *nfs, const struct fs_config *cfg, char *e
 	nfs->opts.mnt.export_path = nfs->place.export_path;
 	nfs->keep_size = (size_t)nfs->opts.keep_mib << 20;
 	nfs->aging = cfg->cache == FS_CACHE_AUTO;
+	nfs->no_acl = nfs->opts.noacl;
 	if (!nfs->opts.nordirplus)
 		nfs->fs.init_flags |= FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO;
 	return nfsc_mount(&nfs->opts.mnt, &nfs->mnt, err, FS_ERR_LEN);
@@ -347,6 +348,10 @@ const struct fs_ops fs_nfs = {
 		[FUSE_FSYNC] = nfs_fsync,
 		[FUSE_FSYNCDIR] = nfs_fsyncdir,
 		[FUSE_SYNCFS] = nfs_syncfs,
+		[FUSE_GETXATTR] = nfs_getxattr,
+		[FUSE_SETXATTR] = nfs_setxattr,
+		[FUSE_REMOVEXATTR] = nfs_removexattr,
+		[FUSE_LISTXATTR] = nfs_listxattr,
 		[FUSE_OPENDIR] = nfs_opendir,
 		[FUSE_READDIR] = nfs_readdir,
 		[FUSE_READDIRPLUS] = nfs_readdirplus,

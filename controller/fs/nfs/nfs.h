@@ -7,6 +7,7 @@
  *   nfs_attr.c    how long the guest may believe what it is told
  *   nfs_node.c    nodes (file handles), open files, conversions to FUSE
  *   nfs_meta.c nfs_create.c nfs_file.c nfs_dir.c   the operations
+ *   nfs_acl.c     ACLs as extended attributes
  *   nfs_commit.c  FLUSH FSYNC SYNCFS
  *   nfs_wb.c nfs_keep.c   what the server has but may still forget
  *   nfs_silly.c nfs_journal.c   files that are open and have lost their name
@@ -77,6 +78,7 @@ struct nfs_fs {
 	struct nfs_intr intr; /* uniques of interrupted requests */
 	struct nfs_opts opts; /* const */
 	struct nfs_place place; /* const */
+	bool no_acl; /* atomic: by option, or the server has none */
 	bool aging; /* const: validity follows the options, not a fixed cache mode */
 	struct nodetab *nodes, *opens;
 	uint64_t nr_open; /* atomic: files open now; 0 spares UNLINK and RENAME a LOOKUP */
@@ -130,6 +132,7 @@ struct nreq {
 	struct nfs_wb *wb; /* WRITE and what changes sizes; SYNCFS: of the file under way */
 	uint64_t target; /* waiting: for the COMMIT that covers this */
 	struct nfs_kept *kept; /* WRITE: room for the copy */
+	struct nfs_acl_work *acl; /* SETXATTR, REMOVEXATTR */
 	bool wb_ref; /* the reference is the request's own */
 	bool inside; /* it passed the gate of wb */
 	bool plus;
@@ -258,6 +261,10 @@ void nfs_fsync(struct fs_req *req);
 void nfs_fsyncdir(struct fs_req *req);
 void nfs_syncfs(struct fs_req *req);
 void nfs_opendir(struct fs_req *req);
+void nfs_getxattr(struct fs_req *req);
+void nfs_setxattr(struct fs_req *req);
+void nfs_removexattr(struct fs_req *req);
+void nfs_listxattr(struct fs_req *req);
 void nfs_readdir(struct fs_req *req);
 void nfs_readdirplus(struct fs_req *req);
 
