@@ -138,16 +138,18 @@ cut()
 	ip link set lo up
 }
 
-# Three threads of the file system alone, each fsync looked at in the server's directory.
-sync_over_kills()
+# under_fsync SECONDS COMMAND...: three threads of the file system alone, which wait for as long as it takes; what
+# each fsync said is looked at in the server's directory.
+under_fsync()
 {
 	local load rc
 
-	"$threads_wb" "$RANDOM" $((kills * 5)) "nfsport=$NFS_PORT,mountport=$MNT_PORT,timeo=20" "$EXPORT" \
+	"$threads_wb" "$RANDOM" "$1" "nfsport=$NFS_PORT,mountport=$MNT_PORT,timeo=20" "$EXPORT" \
 		>"$work/wb" 2>&1 &
 	load=$!
-	sleep 0.5
-	kill_often
+	shift
+	sleep 1
+	"$@"
 	wait "$load"
 	rc=$?
 	cat "$work/wb"
@@ -162,10 +164,10 @@ eval "$("$nfs_server" start "$work/export")"
 
 serve timeo=20
 check "server killed $kills times under load" under_load kill_often
-check "server killed $kills times under fsync" sync_over_kills
-check "server stopped for $silence s" under_load freeze
+check "server killed $kills times under fsync" under_fsync $((kills * 5)) kill_often
+check "server stopped for $silence s" under_fsync $((silence + 5)) freeze
 if [ "$OUTAGES_NETNS" = yes ]; then
-	check "network gone for $silence s" under_load cut
+	check "network gone for $silence s" under_fsync $((silence + 5)) cut
 else
 	echo "skip - network gone: no namespace to be had"
 fi
