@@ -31,6 +31,8 @@ static void nfs_close(struct fs *fs)
 	nfs_wb_drop_all(nfs);
 	if (nfs->nodes)
 		nodetab_destroy(nfs->nodes);
+	if (nfs->mnt.root.len)
+		nfsc_umount(&nfs->mnt);
 	while ((s = STAILQ_FIRST(&nfs->silly_todo))) {
 		STAILQ_REMOVE_HEAD(&nfs->silly_todo, link);
 		free(s);
@@ -219,6 +221,7 @@ static int nfs_attach(struct fs *fs, struct thr *thr, unsigned int index, struct
 		return rc;
 	}
 	__atomic_add_fetch(&t->nfs->nr_threads, 1, __ATOMIC_RELAXED);
+	nfs_stats_begin(t);
 	*ret_ft = &t->ft;
 	return 0;
 }
@@ -273,6 +276,7 @@ static void nfs_detach(struct fs_thread *ft)
 		STAILQ_REMOVE_HEAD(&t->removing, link);
 		free(s);
 	}
+	nfs_stats_end(t);
 	thread_free(t);
 }
 
@@ -320,6 +324,7 @@ const struct fs_ops fs_nfs = {
 	.poll = nfs_poll,
 	.timeout_ms = nfs_timeout_ms,
 	.abort = nfs_abort,
+	.stats = nfs_stats,
 	.reset = nfs_reset,
 	.op = {
 		[FUSE_INTERRUPT] = nfs_interrupt,

@@ -76,6 +76,8 @@ struct nfs_fs {
 	struct fs fs;
 	struct nfs_mount mnt; /* const */
 	struct nfs_intr intr; /* uniques of interrupted requests */
+	LIST_HEAD(, nfs_thread) threads; /* attached, under lock */
+	struct nfs_stats ended; /* of those that are not any more, under lock */
 	struct nfs_opts opts; /* const */
 	struct nfs_place place; /* const */
 	bool no_acl; /* atomic: by option, or the server has none */
@@ -98,6 +100,7 @@ struct nfs_fs {
 
 struct nfs_thread {
 	struct fs_thread ft;
+	LIST_ENTRY(nfs_thread) link; /* under fs.lock */
 	struct nfs_fs *nfs;
 	struct thr *thr;
 	pthread_t self;
@@ -234,6 +237,12 @@ void nfs_silly_closed(struct nfs_fs *nfs, struct nfs_node *node); /* last close 
 void nfs_silly_poll(struct nfs_thread *t);
 /* A name an earlier controller left behind; arg is the struct nfs_fs. Before threads are attached. */
 void nfs_silly_found(void *arg, const struct nfs_fh *dir, const struct nfs_cred *cred, const char *name);
+
+/* ---- nfs_stats.c: a thread's client counts from begin to end ---- */
+void nfs_stats_begin(struct nfs_thread *t);
+void nfs_stats_end(struct nfs_thread *t);
+void nfs_stats(struct fs *fs,
+	       void (*emit)(void *arg, const char *object, const char *counter, uint64_t value), void *arg);
 
 /* operations */
 void nfs_lookup(struct fs_req *req);
