@@ -33,9 +33,10 @@ enum { GETATTR = 1, SETATTR, LOOKUP, ACCESS, READLINK, READ, WRITE, CREATE, MKDI
 
 #define FAKE_NFS 100003u
 #define FAKE_NFSACL 100227u
+#define FAKE_NLM 100021u
 
 struct fake_call {
-	uint32_t xid, prog, proc; /* handlers see NFS calls; memfs' also those of NFSACL */
+	uint32_t xid, prog, proc; /* handlers see NFS calls; memfs' also those of its companions */
 	uint32_t uid, gid, ngroups, groups[16];
 	const uint8_t *arg; /* the procedure's arguments */
 	size_t arg_len;
@@ -47,7 +48,7 @@ struct fake_call {
 
 struct fake {
 	uint16_t port;
-	bool has_acl; /* NFSACL calls go to the handler, too */
+	bool has_side; /* NFSACL and NLM calls go to the handler, too */
 	/* On the server's thread. */
 	enum fake_verdict (*handle)(struct fake *f, struct fake_call *c);
 	uint8_t seen[64]; /* for handlers: what an earlier call had */

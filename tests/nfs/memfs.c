@@ -242,6 +242,7 @@ static void restart(struct fake *f, struct memfs *m)
 		memcpy(i->data, i->stable, i->stable_size);
 		i->size = i->stable_size;
 	}
+	memset(m->locks, 0, sizeof(m->locks));
 	__atomic_store_n(&f->kick, 1, __ATOMIC_RELEASE);
 }
 
@@ -361,13 +362,16 @@ static enum fake_verdict serve_nfs(struct fake *f, struct memfs *m, struct fake_
 	return nonsense(m, c) ? FAKE_RAW : spoil(m, c);
 }
 
-static enum fake_verdict serve_acl(struct memfs *m, struct fake_call *c)
+static enum fake_verdict serve_side(struct memfs *m, struct fake_call *c)
 {
-	if (m->no_acl)
+	if (c->prog == FAKE_NFSACL && m->no_acl)
 		return FAKE_NO_PROGRAM;
 	pthread_mutex_lock(&m->lock);
 	c->out_len = 0;
-	memfs_acl_execute(m, c);
+	if (c->prog == FAKE_NFSACL)
+		memfs_acl_execute(m, c);
+	else
+		memfs_nlm_execute(m, c);
 	pthread_mutex_unlock(&m->lock);
 	return FAKE_REPLY;
 }
@@ -379,8 +383,8 @@ enum fake_verdict memfs_handle(struct fake *f, struct fake_call *c)
 
 	if (c->proc == 0)
 		return FAKE_DEFAULT;
-	if (c->prog == FAKE_NFSACL)
-		return serve_acl(m, c);
+	if (c->prog != FAKE_NFS)
+		return serve_side(m, c);
 	pthread_mutex_lock(&m->lock);
 	/* Restarted: no connection of the old server is served by the new one. */
 	if (__atomic_load_n(&f->kick, __ATOMIC_ACQUIRE))
@@ -411,7 +415,7 @@ struct memfs *memfs_start(struct fake *f, unsigned int seed)
 	dir_add(m, root, MEMFS_HUGE, HUGE_INO);
 	the_memfs = m;
 	fake_start(f, memfs_handle);
-	f->has_acl = true;
+	f->has_side = true;
 	return m;
 }
 
@@ -605,4 +609,22 @@ uint64_t memfs_mtime(struct memfs *m, const char *path)
 	mtime = i ? i->mtime : 0;
 	pthread_mutex_unlock(&m->lock);
 	return mtime;
+}
+
+unsigned int memfs_nr_locks(struct memfs *m)
+{
+	unsigned int count = 0;
+
+	pthread_mutex_lock(&m->lock);
+	for (int n = 0; n < MEMFS_LOCKS; n++)
+		count += m->locks[n].ino != 0;
+	pthread_mutex_unlock(&m->lock);
+	return count;
+}
+
+void memfs_set_grace(struct memfs *m, bool grace)
+{
+	pthread_mutex_lock(&m->lock);
+	m->grace = grace;
+	pthread_mutex_unlock(&m->lock);
 }

@@ -68,6 +68,12 @@ struct memfs_inode {
 	struct memfs_acl acl[2]; /* access, default */
 };
 
+#define MEMFS_LOCKS 256
+struct memfs_lock {
+	uint32_t ino, svid, exclusive; /* ino 0: none */
+	uint64_t start, end; /* end not included */
+};
+
 struct memfs {
 	pthread_mutex_t lock;
 	struct memfs_inode ino[MEMFS_INODES];
@@ -77,6 +83,8 @@ struct memfs {
 	uint32_t rtmax, wtmax;
 	bool no_plus; /* READDIRPLUS is not supported */
 	bool no_acl; /* nor is NFSACL */
+	bool grace; /* only locks that are reclaimed are given */
+	struct memfs_lock locks[MEMFS_LOCKS];
 	unsigned int fault[NR_FAULTS], hits[NR_FAULTS];
 	unsigned int restarts, seed, drc_hits, calls;
 	uint64_t limit; /* bytes all files may have; 0: no limit */
@@ -110,6 +118,8 @@ void memfs_remove(struct memfs *m, const char *path);
 void memfs_set_fsid(struct memfs *m, const char *path, uint64_t fsid);
 /* mtime in ns; 0: there is no such file. */
 uint64_t memfs_mtime(struct memfs *m, const char *path);
+unsigned int memfs_nr_locks(struct memfs *m);
+void memfs_set_grace(struct memfs *m, bool grace);
 /* Names in a directory that begin so. */
 unsigned int memfs_count(struct memfs *m, const char *dir, const char *prefix);
 const char *memfs_fault_name(enum memfs_fault fault);

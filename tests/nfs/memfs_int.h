@@ -46,6 +46,7 @@ bool roll(struct memfs *m, enum memfs_fault fault);
 
 /* Executes an NFS call into c->out; a status error writes put_error(). */
 void memfs_execute(struct memfs *m, struct fake_call *c);
+void memfs_nlm_execute(struct memfs *m, struct fake_call *c);
 void memfs_acl_execute(struct memfs *m, struct fake_call *c);
 void memfs_put_post(struct memfs *m, struct fake_call *c, const struct memfs_inode *i);
 

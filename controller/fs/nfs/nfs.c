@@ -29,6 +29,7 @@ static void nfs_close(struct fs *fs)
 	if (nfs->opens)
 		nodetab_destroy(nfs->opens); /* before the nodes they pin */
 	nfs_wb_drop_all(nfs);
+	nfs_locks_free(nfs);
 	if (nfs->nodes)
 		nodetab_destroy(nfs->nodes);
 	if (nfs->mnt.root.len)
@@ -71,6 +72,8 @@ static int mount_export(struct nfs_fs *nfs, const struct fs_config *cfg, char *e
 	nfs->keep_size = (size_t)nfs->opts.keep_mib << 20;
 	nfs->aging = cfg->cache == FS_CACHE_AUTO;
 	nfs->no_acl = nfs->opts.noacl;
+	if (nfs->opts.lock != NFS_LOCK_LOCAL)
+		nfs->fs.init_flags |= FUSE_POSIX_LOCKS | (nfs->opts.flock_local ? 0 : FUSE_FLOCK_LOCKS);
 	if (!nfs->opts.nordirplus)
 		nfs->fs.init_flags |= FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO;
 	return nfsc_mount(&nfs->opts.mnt, &nfs->mnt, err, FS_ERR_LEN);
@@ -98,6 +101,7 @@ static int nfs_open_fs(const struct fs_config *cfg, struct fs **ret_fs, char *er
 	pthread_mutex_init(&nfs->lock, NULL);
 	if (getrandom(&nfs->serial, sizeof(nfs->serial), 0) < 0)
 		nfs->serial = clock_ns();
+	nfs_locks_init(&nfs->locks, nfs->serial);
 	TAILQ_INIT(&nfs->dirty);
 	STAILQ_INIT(&nfs->silly_todo);
 	SLIST_INIT(&nfs->keeps);
@@ -209,6 +213,8 @@ static int nfs_attach(struct fs *fs, struct thr *thr, unsigned int index, struct
 	t->self = pthread_self();
 	STAILQ_INIT(&t->removing);
 	STAILQ_INIT(&t->inbox);
+	STAILQ_INIT(&t->lock_waiting);
+	STAILQ_INIT(&t->lock_jobs);
 	LIST_INIT(&t->rounds);
 	pthread_mutex_init(&t->inbox_lock, NULL);
 	rc = nfs_client_create(&t->nfs->mnt, thr, &t->client);
@@ -233,6 +239,7 @@ static int nfs_poll(struct fs_thread *ft)
 
 	nfs_silly_poll(t);
 	nfs_wb_poll(t);
+	nfs_lock_poll(t);
 	n = nfs_client_poll(t->client);
 	return n + read_mail(t);
 }
@@ -244,7 +251,7 @@ static bool busy(struct nfs_thread *t)
 	pthread_mutex_lock(&t->nfs->lock);
 	rounds = !LIST_EMPTY(&t->rounds);
 	pthread_mutex_unlock(&t->nfs->lock);
-	return rounds || !STAILQ_EMPTY(&t->removing);
+	return rounds || !STAILQ_EMPTY(&t->removing) || nfs_lock_busy(t);
 }
 
 /* Lets what is under way come to its end, but not for ever. */
@@ -256,6 +263,7 @@ static void finish_up(struct nfs_thread *t)
 	while (nfs_poll(&t->ft), busy(t) && clock_ns() < until)
 		nanosleep(&ms, NULL);
 	nfs_wb_abandon(t);
+	nfs_lock_abandon(t);
 	nfs_poll(&t->ft);
 }
 
@@ -267,6 +275,7 @@ static void nfs_detach(struct fs_thread *ft)
 	/* The last one out: no thread serves the guest any more, so its unlinked files may go too. */
 	if (__atomic_sub_fetch(&t->nfs->nr_threads, 1, __ATOMIC_ACQ_REL) == 0) {
 		nodetab_forget_all(t->nfs->opens);
+		nfs_locks_drop_all(t->nfs);
 		nfs_wb_commit_all(t);
 	}
 	finish_up(t);
@@ -280,14 +289,19 @@ static void nfs_detach(struct fs_thread *ft)
 	thread_free(t);
 }
 
+static int sooner(int a, int b)
+{
+	if (a < 0 || b < 0)
+		return max(a, b);
+	return min(a, b);
+}
+
 static int nfs_timeout_ms(struct fs_thread *ft)
 {
 	struct nfs_thread *t = container_of(ft, struct nfs_thread, ft);
-	int ms = nfs_client_timeout_ms(t->client);
+	int ms = sooner(nfs_client_timeout_ms(t->client), nfs_lock_timeout_ms(t));
 
-	if (keep_is_empty(t->keep))
-		return ms;
-	return ms < 0 ? KEEP_TICK_MS : min(ms, KEEP_TICK_MS); /* old data wants a COMMIT */
+	return sooner(ms, keep_is_empty(t->keep) ? -1 : KEEP_TICK_MS); /* old data wants a COMMIT */
 }
 
 static void nfs_abort(struct fs_thread *ft)
@@ -295,6 +309,7 @@ static void nfs_abort(struct fs_thread *ft)
 	struct nfs_thread *t = container_of(ft, struct nfs_thread, ft);
 
 	nfs_wb_abort(t);
+	nfs_lock_abort(t);
 	nfs_client_abort(t->client);
 }
 
@@ -304,6 +319,7 @@ static void nfs_reset(struct fs *fs)
 
 	nodetab_forget_all(nfs->opens);
 	nodetab_forget_all(nfs->nodes);
+	nfs_locks_drop_all(nfs);
 	nfs_intr_clear(&nfs->intr);
 }
 
@@ -353,6 +369,9 @@ const struct fs_ops fs_nfs = {
 		[FUSE_FSYNC] = nfs_fsync,
 		[FUSE_FSYNCDIR] = nfs_fsyncdir,
 		[FUSE_SYNCFS] = nfs_syncfs,
+		[FUSE_GETLK] = nfs_getlk,
+		[FUSE_SETLK] = nfs_setlk,
+		[FUSE_SETLKW] = nfs_setlk,
 		[FUSE_GETXATTR] = nfs_getxattr,
 		[FUSE_SETXATTR] = nfs_setxattr,
 		[FUSE_REMOVEXATTR] = nfs_removexattr,

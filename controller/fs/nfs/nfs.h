@@ -8,6 +8,7 @@
  *   nfs_node.c    nodes (file handles), open files, conversions to FUSE
  *   nfs_meta.c nfs_create.c nfs_file.c nfs_dir.c   the operations
  *   nfs_acl.c     ACLs as extended attributes
+ *   nfs_lock.c    locks on the server
  *   nfs_commit.c  FLUSH FSYNC SYNCFS
  *   nfs_wb.c nfs_keep.c   what the server has but may still forget
  *   nfs_silly.c nfs_journal.c   files that are open and have lost their name
@@ -28,6 +29,7 @@
 #include "fs/nodetab.h"
 #include "fs/nfs/client.h"
 #include "fs/nfs/nfs_journal.h"
+#include "fs/nfs/nfs_lock.h"
 #include "fs/nfs/nfs_opts.h"
 #include "fs/nfs/nfs_silly.h"
 #include "fs/nfs/nfs_wb.h"
@@ -96,6 +98,7 @@ struct nfs_fs {
 	STAILQ_HEAD(, nfs_silly) silly_todo; /* to be removed by whichever thread polls next */
 	int has_silly; /* atomic: silly_todo is not empty */
 	struct nfs_journal *journal; /* NULL: none */
+	struct nfs_locks locks;
 };
 
 struct nfs_thread {
@@ -114,6 +117,12 @@ struct nfs_thread {
 	/* requests that go on here, put by any thread */
 	pthread_mutex_t inbox_lock;
 	struct nreq_list inbox;
+	struct nreq_list lock_waiting; /* SETLKWs */
+	uint32_t nr_lock_waiting;
+	struct nfs_lock_jobs lock_jobs; /* under way */
+	struct nfs_call ping;
+	bool pinging;
+	uint64_t ping_ns;
 	bool has_mail; /* atomic */
 	struct thr_watch wake; /* eventfd */
 };
@@ -135,6 +144,10 @@ struct nreq {
 	struct nfs_wb *wb; /* WRITE and what changes sizes; SYNCFS: of the file under way */
 	uint64_t target; /* waiting: for the COMMIT that covers this */
 	struct nfs_kept *kept; /* WRITE: room for the copy */
+	struct nfs_owner *owner; /* locks: used */
+	struct nfs_lock lock;
+	void (*released)(struct nreq *n); /* FLUSH, RELEASE: after that */
+	uint64_t wait_ns, retry_ns; /* SETLKW */
 	struct nfs_acl_work *acl; /* SETXATTR, REMOVEXATTR */
 	bool wb_ref; /* the reference is the request's own */
 	bool inside; /* it passed the gate of wb */

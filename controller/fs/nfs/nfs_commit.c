@@ -18,12 +18,13 @@ void nfs_commit(struct nreq *n)
 		nfs_done(n, 0); /* not open for writing */
 }
 
+/* close(): what a process had locked in the file is free with it. */
 void nfs_flush(struct fs_req *req)
 {
 	struct nreq *n = nfs_begin_open(req, req->flush->fh);
 
 	if (n)
-		nfs_commit(n);
+		nfs_lock_release(n, req->flush->lock_owner, false, nfs_commit);
 }
 
 void nfs_fsync(struct fs_req *req)

@@ -105,7 +105,10 @@ void nfs_release(struct fs_req *req)
 	if (!n)
 		return;
 	nodetab_forget(nfs_of(req)->opens, req->release->fh, 1);
-	nfs_commit(n);
+	if (req->release->release_flags & FUSE_RELEASE_FLOCK_UNLOCK)
+		nfs_lock_release(n, req->release->lock_owner, true, nfs_commit);
+	else
+		nfs_commit(n);
 }
 
 /* ---- READ, WRITE: in pieces of the server's limits ---- */

@@ -14,6 +14,7 @@ struct nfs_opts {
 	uint32_t keep_mib; /* of each thread */
 	enum nfs_lookupcache lookupcache;
 	enum nfs_lock_mode lock;
+	bool flock_local; /* whatever lock says */
 	bool nocto, noacl, nordirplus;
 	uint32_t ignored; /* what always is as said, or means nothing here */
 };

@@ -452,8 +452,7 @@ void nfs_wb_leave(struct nreq *n)
 		put_pinned(wb);
 }
 
-/* A changed number of connections: any of its files' data may be gone. */
-static void look_at_epoch(struct nfs_thread *t)
+void nfs_look_at_epoch(struct nfs_thread *t)
 {
 	uint32_t epoch = nfs_client_epoch(t->client, false);
 
@@ -535,7 +534,7 @@ void nfs_wb_written(struct nreq *n, int err, const struct nfs_result *res)
 		patch(n, res);
 		return;
 	}
-	look_at_epoch(thread_of(n));
+	nfs_look_at_epoch(thread_of(n));
 	k->offset = n->call.offset;
 	k->cred = n->cred;
 	k->born_ns = clock_ns();
@@ -615,7 +614,7 @@ bool nfs_wb_unsure(const struct nreq *n, const struct nfs_node *node)
 
 	if (!__atomic_load_n(&node->dirty, __ATOMIC_ACQUIRE)) /* make_dirty() */
 		return false;
-	look_at_epoch(t);
+	nfs_look_at_epoch(t);
 	return __atomic_load_n(&node->wb_epoch, __ATOMIC_RELAXED) !=
 	       __atomic_load_n(&t->nfs->epoch, __ATOMIC_RELAXED);
 }

@@ -97,6 +97,8 @@ int nfs_wb_error(struct nfs_wb *wb, struct nfs_open *open);
 /* Where an open file starts to listen for losses. */
 uint32_t nfs_wb_err_seq(struct nfs_wb *wb);
 
+/* A changed number of connections of the thread: the server may have restarted. */
+void nfs_look_at_epoch(struct nfs_thread *t);
 /* May the answer to a READ or GETATTR of this node lack data that we keep? Then ask again after a COMMIT. */
 bool nfs_wb_unsure(const struct nreq *n, const struct nfs_node *node);
 
