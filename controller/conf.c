@@ -252,6 +252,7 @@ int conf_copy_device(struct conf_device *d, const struct conf_device *from)
 		{ &d->fs.export_path, from->fs.export_path },
 		{ &d->fs.options, from->fs.options },
 		{ &d->fs.wrap, from->fs.wrap },
+		{ &d->fs.state_dir, from->fs.state_dir },
 	};
 	int rc = 0;
 
@@ -277,6 +278,7 @@ void conf_free_device(struct conf_device *d)
 	free((char *)d->fs.export_path);
 	free((char *)d->fs.options);
 	free((char *)d->fs.wrap);
+	free((char *)d->fs.state_dir);
 	memset(d, 0, sizeof(*d));
 }
 
@@ -328,6 +330,7 @@ static int set_device(struct conf_device *d, const struct raw *raw)
 	d->fs.export_path = raw->export_path ? raw->export_path : "/VIRTUAL";
 	d->fs.options = raw->fs_options;
 	d->fs.wrap = raw->wrap;
+	d->fs.state_dir = raw->state_dir;
 	return set_fs(&d->fs, raw);
 }
 

@@ -71,7 +71,9 @@ static int dio_drain(void *arg)
 	struct dio *dio = arg;
 
 	dio->draining = true;
-	if (!dio->outstanding)
+	if (dio->outstanding)
+		fs_abort(dio->ft); /* a server that is away must not keep a guest from booting */
+	else
 		dio_drained(dio);
 	return 0;
 }

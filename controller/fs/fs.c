@@ -214,6 +214,21 @@ int fs_poll(struct fs_thread *ft)
 	return n;
 }
 
+void fs_stats(struct fs *fs,
+	      void (*emit)(void *arg, const char *object, const char *counter, uint64_t value), void *arg)
+{
+	for (; fs; fs = fs->lower)
+		if (fs->ops->stats)
+			fs->ops->stats(fs, emit, arg);
+}
+
+void fs_abort(struct fs_thread *ft)
+{
+	for (; ft; ft = ft->lower)
+		if (ft->fs->ops->abort)
+			ft->fs->ops->abort(ft);
+}
+
 int fs_timeout_ms(struct fs_thread *ft)
 {
 	int least = -1;

@@ -191,11 +191,23 @@ struct fs_ops {
 	int (*timeout_ms)(struct fs_thread *ft);
 
 	/*
+	 * On the I/O thread: the guest is being reset and nobody waits for the requests that are out
+	 * on this thread. They still end, with whatever error, but soon, though what they wait for
+	 * may never come. NULL: they do in any case.
+	 */
+	void (*abort)(struct fs_thread *ft);
+
+	/*
 	 * The guest is gone, was reset, or started a new session (INIT) or ended it (DESTROY):
 	 * every node id and file handle given out is forgotten. On any thread; other threads have
 	 * no request of the old session any more except from a hostile guest.
 	 */
 	void (*reset)(struct fs *fs);
+
+	/* Any thread, while the fs is open: calls emit for each counter it keeps. NULL: none. */
+	void (*stats)(struct fs *fs,
+		      void (*emit)(void *arg, const char *object, const char *counter, uint64_t value),
+		      void *arg);
 
 	void (*op[FS_OP_LIMIT])(struct fs_req *req);
 };
@@ -225,6 +237,10 @@ int fs_attach(struct fs *fs, struct thr *thr, unsigned int index, struct fs_thre
 void fs_detach(struct fs_thread *ft); /* the whole stack; NULL is fine */
 int fs_poll(struct fs_thread *ft); /* ops->poll() of the whole stack */
 int fs_timeout_ms(struct fs_thread *ft);
+/* Counters of the whole stack, beyond those of requests: of an NFS server's connections, say. */
+void fs_stats(struct fs *fs,
+	      void (*emit)(void *arg, const char *object, const char *counter, uint64_t value), void *arg);
+void fs_abort(struct fs_thread *ft); /* of the whole stack; NULL is fine */
 void fs_reset(struct fs *fs);
 size_t fs_req_ctx_size(void); /* largest of all types: request objects are sized by it */
 

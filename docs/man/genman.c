@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Copies a manual page from standard input to standard output; the line @OPTIONS@ becomes the list of
- * doca_virtiofs' options, from the table its parser is made of.
+ * Copies a manual page from standard input to standard output; the lines @OPTIONS@ and @NFS_OPTIONS@ become
+ * the lists of doca_virtiofs' options and of those of an NFS mount, from the tables their parsers are made of.
  */
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +12,18 @@ static const struct {
 #define OPTION(field, kind, short_name, long_name, arg, text) { short_name, long_name, arg, text },
 #include "conf_options.def"
 #undef OPTION
+};
+
+static const struct {
+	const char *name, *text;
+	unsigned long least, most; /* most 0: it has no number */
+} nfs_option[] = {
+#define NFS_NUMBER(name, field, least, most, unit, text) { name, text, least, most },
+#define NFS_WORD(name, field, value, text) { name, text, 0, 0 },
+#define NFS_MAX_NCONNECT 16
+#include "fs/nfs/nfs_options.def"
+#undef NFS_NUMBER
+#undef NFS_WORD
 };
 
 /* "<mask>" -> the mdoc argument "mask". */
@@ -44,6 +56,23 @@ static void print_options(void)
 	}
 }
 
+/* Numbers with their range; rows without a text are in nfs(5). */
+static void print_nfs_options(void)
+{
+	for (size_t i = 0; i < sizeof(nfs_option) / sizeof(nfs_option[0]); i++) {
+		const char *name = nfs_option[i].name;
+
+		if (!nfs_option[i].text)
+			continue;
+		if (nfs_option[i].most)
+			printf(".It Cm %s Ns = Ns Ar %lu Ns - Ns Ar %lu\n", name, nfs_option[i].least,
+			       nfs_option[i].most);
+		else
+			printf(".It Cm %s\n", name);
+		print_text(nfs_option[i].text);
+	}
+}
+
 int main(void)
 {
 	char line[1024];
@@ -51,6 +80,8 @@ int main(void)
 	while (fgets(line, sizeof(line), stdin)) {
 		if (!strcmp(line, "@OPTIONS@\n"))
 			print_options();
+		else if (!strcmp(line, "@NFS_OPTIONS@\n"))
+			print_nfs_options();
 		else
 			fputs(line, stdout);
 	}

@@ -52,6 +52,7 @@ struct call {
 		struct fuse_lseek_in lseek;
 		struct fuse_copy_file_range_in copy;
 		struct fuse_syncfs_in syncfs;
+		struct fuse_lk_in lk;
 	} arg;
 	union {
 		struct fuse_entry_out entry;
@@ -62,6 +63,7 @@ struct call {
 		struct fuse_getxattr_out xattr_size;
 		struct fuse_ioctl_out ioctl;
 		struct fuse_lseek_out sought;
+		struct fuse_lk_out lk;
 	} out;
 	struct fuse_open_out create_open;
 	struct iovec data, room;

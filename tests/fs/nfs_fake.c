@@ -10,9 +10,9 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
-#define PROG_NFS 100003u
 #define PROG_MOUNT 100005u
 #define HEADER 24 /* xid, REPLY, accepted, verifier, success */
 #define LAST_RECORD 0x80000000u
@@ -325,9 +325,53 @@ static bool parse_call(struct fake_call *c, const uint8_t *rec, size_t len)
 	return true;
 }
 
-static void send_reply(struct fake *f, int fd, struct fake_call *c, bool denied)
+static uint64_t now_ns(void)
 {
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* Keeps a copy for later; false: no room for it. */
+static bool put_off(struct fake *f, int conn, const uint8_t *record, size_t len, unsigned int ms)
+{
+	for (int i = 0; i < FAKE_DELAYED; i++) {
+		struct fake_late *l = &f->late[i];
+
+		if (l->record)
+			continue;
+		l->record = malloc(len);
+		memcpy(l->record, record, len);
+		l->len = len;
+		l->due_ns = now_ns() + ms * 1000000ull;
+		l->conn = (unsigned int)conn;
+		l->serial = f->serial[conn];
+		return true;
+	}
+	return false;
+}
+
+static void send_late(struct fake *f)
+{
+	for (int i = 0; i < FAKE_DELAYED; i++) {
+		struct fake_late *l = &f->late[i];
+
+		if (!l->record || l->due_ns > now_ns())
+			continue;
+		if (f->fd[l->conn] >= 0 && f->serial[l->conn] == l->serial)
+			send_all(f->fd[l->conn], l->record, l->len);
+		free(l->record);
+		l->record = NULL;
+	}
+}
+
+/* verdict: FAKE_DENY, FAKE_NO_PROGRAM, or any other for a reply as it is. */
+static void send_reply(struct fake *f, int conn, struct fake_call *c, enum fake_verdict verdict)
+{
+	bool denied = verdict == FAKE_DENY;
 	struct fake_call head = { .out = f->reply };
+	size_t len;
 
 	put32(&head, LAST_RECORD | (uint32_t)(denied ? 20 : HEADER + c->out_len));
 	put32(&head, c->xid);
@@ -336,15 +380,28 @@ static void send_reply(struct fake *f, int fd, struct fake_call *c, bool denied)
 	put32(&head, denied ? 1 : 0); /* AUTH_ERROR, or the verifier's flavor */
 	put32(&head, denied ? 1 : 0); /* AUTH_BADCRED, or its length */
 	if (!denied)
-		put32(&head, 0); /* SUCCESS */
-	send_all(fd, f->reply, head.out_len + (denied ? 0 : c->out_len));
+		put32(&head, verdict == FAKE_NO_PROGRAM ? 1 : 0); /* PROG_UNAVAIL, SUCCESS */
+	len = head.out_len + (denied ? 0 : c->out_len);
+	if (!c->delay_ms || !put_off(f, conn, f->reply, len, c->delay_ms))
+		send_all(f->fd[conn], f->reply, len);
+}
+
+static enum fake_verdict ask_handler(struct fake *f, struct fake_call *c)
+{
+	if (c->prog == FAKE_NFSACL || c->prog == FAKE_NLM)
+		return f->has_side ? f->handle(f, c) : FAKE_NO_PROGRAM;
+	if (c->prog != FAKE_NFS || c->proc >= 22)
+		return FAKE_DEFAULT;
+	c->nth = __atomic_fetch_add(&f->count[c->proc], 1, __ATOMIC_RELAXED);
+	return f->handle ? f->handle(f, c) : FAKE_DEFAULT;
 }
 
 /* One call. false: close the connection. */
-static bool serve(struct fake *f, int fd)
+static bool serve(struct fake *f, int conn)
 {
 	struct fake_call c = { .out = f->reply + 4 + HEADER };
-	enum fake_verdict verdict = FAKE_DEFAULT;
+	int fd = f->fd[conn];
+	enum fake_verdict verdict;
 	uint32_t mark;
 
 	if (!recv_all(fd, &mark, 4))
@@ -352,11 +409,7 @@ static bool serve(struct fake *f, int fd)
 	mark = be32toh(mark) & ~LAST_RECORD;
 	if (mark > FAKE_BYTES || !recv_all(fd, f->in, mark) || !parse_call(&c, f->in, mark))
 		return false;
-	if (c.prog == PROG_NFS && c.proc < 22) {
-		c.nth = __atomic_fetch_add(&f->count[c.proc], 1, __ATOMIC_RELAXED);
-		if (f->handle)
-			verdict = f->handle(f, &c);
-	}
+	verdict = ask_handler(f, &c);
 	switch (verdict) {
 	case FAKE_DEFAULT:
 		c.out_len = 0;
@@ -364,11 +417,15 @@ static bool serve(struct fake *f, int fd)
 			answer_mount(&c);
 		else
 			answer_nfs(&c);
-		send_reply(f, fd, &c, false);
+		send_reply(f, conn, &c, verdict);
 		return true;
+	case FAKE_TWICE:
+		send_reply(f, conn, &c, verdict);
+		/* fall through */
 	case FAKE_REPLY:
 	case FAKE_DENY:
-		send_reply(f, fd, &c, verdict == FAKE_DENY);
+	case FAKE_NO_PROGRAM:
+		send_reply(f, conn, &c, verdict);
 		return true;
 	case FAKE_RAW:
 		send_all(fd, c.out, c.out_len);
@@ -395,6 +452,7 @@ static void take_connection(struct fake *f)
 	for (int i = 0; i < FAKE_CONNS; i++) {
 		if (f->fd[i] < 0) {
 			f->fd[i] = fd;
+			f->serial[i]++;
 			return;
 		}
 	}
@@ -411,11 +469,12 @@ static void *fake_main(void *arg)
 		p[1] = (struct pollfd){ .fd = f->listen_fd, .events = POLLIN };
 		for (int i = 0; i < FAKE_CONNS; i++)
 			p[2 + i] = (struct pollfd){ .fd = f->fd[i], .events = POLLIN };
-		poll(p, 2 + FAKE_CONNS, 20);
+		poll(p, 2 + FAKE_CONNS, 5);
+		send_late(f);
 		if (p[0].revents)
 			return NULL;
 		for (int i = 0; i < FAKE_CONNS; i++)
-			if (p[2 + i].revents && !serve(f, f->fd[i]))
+			if (p[2 + i].revents && !serve(f, i))
 				drop(f, i);
 		if (p[1].revents)
 			take_connection(f);
@@ -456,6 +515,8 @@ void fake_stop(struct fake *f)
 	for (int i = 0; i < FAKE_CONNS; i++)
 		if (f->fd[i] >= 0)
 			close(f->fd[i]);
+	for (int i = 0; i < FAKE_DELAYED; i++)
+		free(f->late[i].record);
 	close(f->listen_fd);
 	close(f->stop_fd);
 	free(f->in);

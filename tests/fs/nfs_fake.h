@@ -14,13 +14,16 @@
 
 #define FAKE_BYTES (2u << 20) /* of one record, at most */
 #define FAKE_CONNS 8
+#define FAKE_DELAYED 64
 
 enum fake_verdict {
 	FAKE_DEFAULT, /* what a healthy server would say */
 	FAKE_REPLY, /* what the handler wrote */
 	FAKE_DROP, /* nothing */
 	FAKE_CLOSE, /* close the connection */
+	FAKE_TWICE, /* what the handler wrote, two times */
 	FAKE_DENY, /* refused by the RPC layer: credential rejected */
+	FAKE_NO_PROGRAM, /* refused, too: there is no such program */
 	FAKE_RAW, /* out is sent as it is, record mark and all */
 };
 
@@ -28,18 +31,24 @@ enum fake_verdict {
 enum { GETATTR = 1, SETATTR, LOOKUP, ACCESS, READLINK, READ, WRITE, CREATE, MKDIR, SYMLINK, MKNOD,
        REMOVE, RMDIR, RENAME, LINK, READDIR, READDIRPLUS, FSSTAT, FSINFO, PATHCONF, COMMIT };
 
+#define FAKE_NFS 100003u
+#define FAKE_NFSACL 100227u
+#define FAKE_NLM 100021u
+
 struct fake_call {
-	uint32_t xid, prog, proc;
+	uint32_t xid, prog, proc; /* handlers see NFS calls; memfs' also those of its companions */
 	uint32_t uid, gid, ngroups, groups[16];
 	const uint8_t *arg; /* the procedure's arguments */
 	size_t arg_len;
 	unsigned int nth; /* of this procedure, 0.. */
 	uint8_t *out; /* the reply behind its RPC header */
 	size_t out_len;
+	unsigned int delay_ms; /* FAKE_REPLY: others may overtake it meanwhile */
 };
 
 struct fake {
 	uint16_t port;
+	bool has_side; /* NFSACL and NLM calls go to the handler, too */
 	/* On the server's thread. */
 	enum fake_verdict (*handle)(struct fake *f, struct fake_call *c);
 	uint8_t seen[64]; /* for handlers: what an earlier call had */
@@ -49,6 +58,13 @@ struct fake {
 
 	int listen_fd, stop_fd;
 	int fd[FAKE_CONNS];
+	unsigned int serial[FAKE_CONNS]; /* of the connection in fd[] */
+	struct fake_late {
+		uint8_t *record; /* NULL: free */
+		size_t len;
+		uint64_t due_ns;
+		unsigned int conn, serial;
+	} late[FAKE_DELAYED]; /* more than that are not delayed */
 	pthread_t tid;
 	uint8_t *in, *reply;
 };

@@ -26,12 +26,18 @@ int nfs_try(const char *server, const char *export_path, const char *options, ch
 
 void nfs_drive(struct drive *d, const char *export_path, const char *options)
 {
-	struct fs_config cfg = { .type = "nfs", .server = "127.0.0.1",
-				 .export_path = export_path, .options = options };
+	const struct fs_config cfg = { .type = "nfs", .server = "127.0.0.1",
+				       .export_path = export_path, .options = options };
+
+	nfs_drive_as(d, &cfg);
+}
+
+void nfs_drive_as(struct drive *d, const struct fs_config *cfg)
+{
 	char err[FS_ERR_LEN] = "";
 	struct fs *fs;
 
-	if (fs_nfs.req_ctx_size > sizeof(shared.ctx) || fs_nfs.open(&cfg, &fs, err)) {
+	if (fs_nfs.req_ctx_size > sizeof(shared.ctx) || fs_nfs.open(cfg, &fs, err)) {
 		fprintf(stderr, "nfs_fixture: %s\n", err);
 		abort();
 	}
@@ -66,7 +72,26 @@ static bool run_tool(struct nfs_server *s)
 	return p && pclose(p) == 0 && nfs && mnt;
 }
 
+static bool make_dir(struct nfs_server *s, const char *size)
+{
+	char line[256];
+
+	strcpy(s->dir, "/tmp/softdpu-test-nfs-under-a-long-name.XXXXXX");
+	if (!mkdtemp(s->dir))
+		abort();
+	snprintf(line, sizeof(line), "mount -t tmpfs -o size=%s none %s", size ? size : "", s->dir);
+	s->mounted = size && !system(line);
+	if (chmod(s->dir, 0755))
+		abort();
+	return !size || s->mounted;
+}
+
 bool nfs_server_start(struct nfs_server *s, const char *tool)
+{
+	return nfs_server_start_sized(s, tool, NULL);
+}
+
+bool nfs_server_start_sized(struct nfs_server *s, const char *tool, const char *size)
 {
 	memset(s, 0, sizeof(*s));
 	s->tool = tool;
@@ -74,10 +99,7 @@ bool nfs_server_start(struct nfs_server *s, const char *tool)
 		printf("SKIP: %s\n", geteuid() ? "needs root" : "nfs-ganesha is not installed");
 		return false;
 	}
-	strcpy(s->dir, "/tmp/softdpu-test-nfs-under-a-long-name.XXXXXX");
-	if (!mkdtemp(s->dir) || chmod(s->dir, 0755))
-		abort();
-	if (run_tool(s))
+	if (make_dir(s, size) && run_tool(s))
 		return true;
 	printf("SKIP: nfs-ganesha does not start here\n");
 	nfs_server_stop(s);
@@ -86,9 +108,10 @@ bool nfs_server_start(struct nfs_server *s, const char *tool)
 
 void nfs_server_stop(struct nfs_server *s)
 {
-	char line[300];
+	char line[600];
 
-	snprintf(line, sizeof(line), "%s stop %s; rm -rf %s", s->tool, s->state, s->dir);
+	snprintf(line, sizeof(line), "%s stop %s; %s %s; rm -rf %s", s->tool, s->state,
+		 s->mounted ? "umount -l" : ":", s->dir, s->dir);
 	if (system(line))
 		fprintf(stderr, "nfs_fixture: %s fails\n", line);
 }

@@ -10,6 +10,7 @@
 
 /* Opens the export with these options; ends the program when that fails. */
 void nfs_drive(struct drive *d, const char *export_path, const char *options);
+void nfs_drive_as(struct drive *d, const struct fs_config *cfg);
 /* 0 or the error, and what it says. */
 int nfs_try(const char *server, const char *export_path, const char *options, char *err);
 
@@ -20,8 +21,11 @@ int nfs_try(const char *server, const char *export_path, const char *options, ch
 struct nfs_server {
 	char dir[128], state[128], options[96];
 	const char *tool;
+	bool mounted;
 };
 bool nfs_server_start(struct nfs_server *s, const char *tool);
+/* The directory is a tmpfs of that size, "4m" for example. */
+bool nfs_server_start_sized(struct nfs_server *s, const char *tool, const char *size);
 void nfs_server_stop(struct nfs_server *s);
 
 /* Operations fsdrive.h has no helper for. */

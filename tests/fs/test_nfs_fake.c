@@ -460,7 +460,7 @@ static enum fake_verdict restarting(struct fake *fk, struct fake_call *c)
 		put_verf(c, 99);
 		return FAKE_REPLY;
 	}
-	if (c->proc == COMMIT && c->nth == 1) {
+	if (c->proc == COMMIT && c->nth == 2) {
 		put_error(c, 28);
 		return FAKE_REPLY;
 	}
@@ -477,14 +477,17 @@ static void test_write_verifier(void **state)
 	assert_int_equal(t_handle_op(&d, FUSE_FSYNC, fh), 0);
 	assert_int_equal(calls(COMMIT), 0);
 	assert_int_equal(op_write(&d, fh, "a", 1, 0, 0), 1);
-	assert_int_equal(t_handle_op(&d, FUSE_FSYNC, fh), -EIO); /* lost, told once */
-	assert_int_equal(t_handle_op(&d, FUSE_FSYNC, fh), 0);
+	assert_int_equal(t_handle_op(&d, FUSE_FSYNC, fh), 0); /* lost: written again, committed again */
+	assert_int_equal(calls(WRITE), 2);
+	assert_int_equal(calls(COMMIT), 2);
 	assert_int_equal(op_write(&d, fh, "a", 1, 0, 0), 1);
 	assert_int_equal(t_handle_op(&d, FUSE_FLUSH, fh), -ENOSPC);
+	assert_int_equal(t_handle_op(&d, FUSE_FLUSH, fh), 0); /* told once; and once to who syncs all */
+	assert_int_equal(t_simple(&d, FUSE_SYNCFS, ROOT, NULL, NULL), -ENOSPC);
 	assert_int_equal(op_write(&d, fh, "a", 1, 0, 0), 1);
 	assert_int_equal(t_handle_op(&d, FUSE_FLUSH, fh), 0);
-	assert_int_equal(calls(COMMIT), 3);
-	/* Neither of two at a time returns before a COMMIT of its own. */
+	assert_int_equal(calls(COMMIT), 4);
+	/* One COMMIT does for two at a time. */
 	assert_int_equal(op_write(&d, fh, "a", 1, 0, 0), 1);
 	call_init(a, &d, FUSE_FSYNC, ROOT);
 	a->arg.fsync.fh = fh;
@@ -700,6 +703,43 @@ static void test_close_while_dead(void **state)
 	assert_true(clock_ns() - start < 5000000000ull);
 }
 
+/* ---- counters ---- */
+
+static uint64_t seen_ops, seen_sent, seen_errors, seen_connects;
+
+static void note_counter(void *arg, const char *object, const char *counter, uint64_t value)
+{
+	if (!strcmp(object, "GETATTR") && !strcmp(counter, "ops"))
+		seen_ops = value;
+	else if (!strcmp(object, "GETATTR") && !strcmp(counter, "bytes_sent"))
+		seen_sent = value;
+	else if (!strcmp(object, "SETATTR") && !strcmp(counter, "errors"))
+		seen_errors = value;
+	else if (!strcmp(object, "transport") && !strcmp(counter, "connects"))
+		seen_connects = value;
+}
+
+static void test_counters(void **state)
+{
+	const struct fuse_setattr_in chmod = { .valid = FATTR_MODE, .mode = 0600 };
+	struct drive other;
+	struct fuse_attr a;
+
+	begin(all_errors);
+	drive_attach(&other, d.fs, 1);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(op_getattr(&d, ROOT, &a), 0);
+	assert_int_equal(op_getattr(&other, ROOT, &a), 0);
+	assert_int_equal(op_setattr(&d, ROOT, &chmod, NULL), -EPERM);
+	drive_detach(&other); /* what it counted stays */
+	fs_nfs.stats(d.fs, note_counter, NULL);
+	assert_int_equal(seen_ops, 4);
+	assert_in_range(seen_sent, 4 * 50, 4 * 200);
+	assert_int_equal(seen_errors, 1);
+	assert_int_equal(seen_connects, 2);
+	end();
+}
+
 /* ---- open files that lose their names ---- */
 
 /* A removal goes out with the next call, behind it: the one after that finds it done. */
@@ -790,6 +830,7 @@ int main(void)
 		cmocka_unit_test(test_idle_drop),
 		cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_close_while_dead),
+		cmocka_unit_test(test_counters),
 		cmocka_unit_test(test_silly),
 		cmocka_unit_test(test_rename_over_open),
 	};

@@ -170,13 +170,13 @@ static void test_two_threads(void **state)
 		pthread_join(w[i].tid, NULL);
 		if (w[i].failed)
 			fail_msg("thread %u: %s: %s", i, w[i].failed, strerror(-w[i].err));
-	assert_true(w[i].rounds > 100);
+		assert_true(w[i].rounds > 10);
 	}
 	fs_nfs.close(fs);
 	fake_stop(&f);
-	assert_true(silly_given > 10);
+	assert_true(silly_given > 0);
 	/* A call cut off with its connection is counted twice. */
-	assert_in_range(silly_removed, silly_given - 25, silly_given + 25);
+	assert_in_range(silly_removed + 25, silly_given, silly_given + 50);
 }
 
 int main(void)

@@ -63,11 +63,12 @@ struct nfs_client {
 	bool lost; /* the connection is finished; seen in a callback, acted on outside */
 	bool ready; /* the descriptor was reported: look even when nothing is expected */
 	struct thr_watch watch; /* fd -1: not watched */
-	TAILQ_HEAD(call_list, nfs_call) queue, flight, failed, later;
+	TAILQ_HEAD(call_list, nfs_call) queue, flight, failed, later, cancelled;
 	unsigned int nr_flight, completed;
 	uint64_t retry_ns, backoff_ns, connect_ns;
 	bool complained; /* "not responding" was said */
 	uint32_t next_xid;
+	uint32_t epoch; /* atomic */
 	struct nfs_cred cred; /* of the context's current AUTH */
 	bool cred_valid;
 	struct codec_scratch scratch;
@@ -162,6 +163,7 @@ static void on_connected(struct rpc_context *rpc, int status, void *data, void *
 	/* Each call is one send(): Nagle would hold a second one back until the first is answered. */
 	setsockopt(rpc_get_fd(rpc), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	c->state = UP;
+	__atomic_add_fetch(&c->epoch, 1, __ATOMIC_RELAXED);
 }
 
 static void go_up(struct nfs_client *c)
@@ -295,6 +297,36 @@ void nfs_client_call(struct nfs_client *c, struct nfs_call *call)
 	TAILQ_INSERT_TAIL(&c->queue, call, link);
 }
 
+/* Of a call that libnfs has, only the server's answer ends it: this library cannot let go of one. */
+void nfs_client_cancel(struct nfs_client *c, struct nfs_call *call)
+{
+	struct nfs_call *other;
+
+	TAILQ_FOREACH(other, &c->queue, link) {
+		if (other != call)
+			continue;
+		TAILQ_REMOVE(&c->queue, call, link);
+		TAILQ_INSERT_TAIL(&c->cancelled, call, link);
+		return;
+	}
+}
+
+/* Waits for the server, as all calls do here. */
+void nfs_client_abort(struct nfs_client *c)
+{
+}
+
+static void end_cancelled(struct nfs_client *c)
+{
+	struct nfs_result none = { 0 };
+	struct nfs_call *call;
+
+	while ((call = TAILQ_FIRST(&c->cancelled))) {
+		TAILQ_REMOVE(&c->cancelled, call, link);
+		finish(c, call, -EINTR, &none);
+	}
+}
+
 /* ---- the engine's round ---- */
 
 /*
@@ -370,6 +402,7 @@ static void exchange(struct nfs_client *c)
 int nfs_client_poll(struct nfs_client *c)
 {
 	c->completed = 0;
+	end_cancelled(c);
 	if (!TAILQ_EMPTY(&c->later))
 		wake_later(c);
 	if (c->state != DOWN)
@@ -388,6 +421,17 @@ int nfs_client_timeout_ms(const struct nfs_client *c)
 	return busy || c->state == CONNECTING ? TICK_MS : -1;
 }
 
+/* libnfs counts nothing. */
+void nfs_client_stats(const struct nfs_client *c, struct nfs_stats *sum)
+{
+	sum->connects += nfs_client_epoch(c, false);
+}
+
+uint32_t nfs_client_epoch(const struct nfs_client *c, bool nlm)
+{
+	return nlm ? 0 : __atomic_load_n(&c->epoch, __ATOMIC_RELAXED);
+}
+
 int nfs_client_create(const struct nfs_mount *mnt, struct thr *thr, struct nfs_client **ret_client)
 {
 	struct nfs_client *c = calloc(1, sizeof(*c));
@@ -401,6 +445,7 @@ int nfs_client_create(const struct nfs_mount *mnt, struct thr *thr, struct nfs_c
 	TAILQ_INIT(&c->flight);
 	TAILQ_INIT(&c->failed);
 	TAILQ_INIT(&c->later);
+	TAILQ_INIT(&c->cancelled);
 	/* Two clients of one host must not share ids: the server's cache may key on address and id. */
 	c->next_xid = (uint32_t)(clock_ns() * 2654435761u) ^ (uint32_t)(uintptr_t)c ^
 		      ((uint32_t)getpid() << 16);

@@ -215,8 +215,8 @@ int codec_send(struct rpc_context *rpc, struct nfs_call *c, struct codec_scratch
 		rc = rpc_nfs3_readdirplus_async(rpc, cb, &a, c);
 		break;
 	}
-	case NFS_NR_PROCS:
-		break;
+	default:
+		return -EOPNOTSUPP; /* only the engine of our own has the companions of NFS */
 	}
 	return rc ? -ENOMEM : 0;
 }
@@ -408,7 +408,7 @@ static int result_of(struct nfs_call *c, void *data, struct nfs_result *r)
 	RESULT(PATHCONF, r->name_max = ok->name_max)
 	RESULT(COMMIT, memcpy(r->verf, ok->verf, NFS_VERF_SIZE);
 	       r->has_attr = post_attr(&ok->file_wcc.after, &r->attr))
-	case NFS_NR_PROCS:
+	default:
 		break;
 	}
 	return -EIO;

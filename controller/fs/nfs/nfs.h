@@ -3,11 +3,15 @@
  * The NFS back end: NFSv3 semantics above client.h. See fs_nfs.md for the operations table.
  *
  *   nfs.c         open/close, attach/detach, poll, the operations table
- *   nfs_opts.c    mount options
+ *   nfs_opts.c    mount options, URLs
+ *   nfs_attr.c    how long the guest may believe what it is told
  *   nfs_node.c    nodes (file handles), open files, conversions to FUSE
  *   nfs_meta.c nfs_create.c nfs_file.c nfs_dir.c   the operations
- *   nfs_commit.c  FLUSH FSYNC SYNCFS: what is not on stable storage yet
- *   nfs_silly.c   files that are open and have lost their name
+ *   nfs_acl.c     ACLs as extended attributes
+ *   nfs_lock.c    locks on the server
+ *   nfs_commit.c  FLUSH FSYNC SYNCFS
+ *   nfs_wb.c nfs_keep.c   what the server has but may still forget
+ *   nfs_silly.c nfs_journal.c   files that are open and have lost their name
  *   client.h      the client interface; client_libnfs.c mount_libnfs.c libnfs_codec.c its engine
  *
  * Node ids and file handles given to the guest are nodetab ids. A request pins what it uses in its struct
@@ -16,6 +20,7 @@
 #ifndef FS_NFS_H
 #define FS_NFS_H
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <sys/queue.h>
@@ -23,8 +28,11 @@
 #include "fs/fs.h"
 #include "fs/nodetab.h"
 #include "fs/nfs/client.h"
-
-#define NFS_SILLY_LEN 40 /* ".nfs" and 28 digits, as the Linux client names them */
+#include "fs/nfs/nfs_journal.h"
+#include "fs/nfs/nfs_lock.h"
+#include "fs/nfs/nfs_opts.h"
+#include "fs/nfs/nfs_silly.h"
+#include "fs/nfs/nfs_wb.h"
 
 struct nfs_fs;
 
@@ -44,13 +52,14 @@ struct nfs_node {
 	struct nfs_fh fh; /* const */
 	uint32_t nr_open; /* atomic */
 	struct nfs_silly *silly; /* written under fs.lock, atomic; NULL: has its name still */
-	/* write-back state, under fs.lock */
-	TAILQ_ENTRY(nfs_node) dirty_link;
-	bool dirty; /* UNSTABLE data not committed; on fs.dirty */
-	bool lost; /* the server forgot some of it: the next fsync says EIO */
-	uint8_t verf[NFS_VERF_SIZE]; /* of the writes since the last commit */
-	uint32_t writes; /* counted, so that a COMMIT knows of those that came after it */
-	uint32_t uid, gid; /* of the last writer, for SYNCFS */
+	struct nfs_wb *wb; /* under fs.lock, atomic; NULL: not open for writing, all committed */
+	bool dirty; /* atomic: something is not committed */
+	int16_t lost; /* under fs.lock: an error nobody was told of, left by a struct nfs_wb */
+	uint32_t wb_epoch; /* atomic: fs.epoch when the server was known to have what is not committed */
+	/* nfs_attr.c, atomic */
+	uint64_t told; /* hash of what the guest knows; 0: nothing */
+	uint32_t told_at, age; /* s */
+	uint64_t fsid; /* atomic; of the server's file system, as seen last */
 };
 _Static_assert(sizeof(struct nfs_node) < 200, "a guest may make us hold millions of nodes");
 
@@ -59,6 +68,8 @@ struct nfs_open {
 	struct node node;
 	struct nfs_node *file; /* pinned */
 	struct nfs_cred cred; /* who opened it: I/O runs with these rights */
+	struct nfs_wb *wb; /* NULL: not for writing */
+	uint32_t err_seq; /* under wb.lock: losses told */
 	bool dir; /* not counted in nr_open: directories get no silly names */
 	uint64_t cookieverf; /* directories: 8 opaque bytes, atomic */
 };
@@ -66,23 +77,54 @@ struct nfs_open {
 struct nfs_fs {
 	struct fs fs;
 	struct nfs_mount mnt; /* const */
-	char *server, *export_path;
+	struct nfs_intr intr; /* uniques of interrupted requests */
+	LIST_HEAD(, nfs_thread) threads; /* attached, under lock */
+	struct nfs_stats ended; /* of those that are not any more, under lock */
+	struct nfs_opts opts; /* const */
+	struct nfs_place place; /* const */
+	bool no_acl; /* atomic: by option, or the server has none */
+	bool aging; /* const: validity follows the options, not a fixed cache mode */
 	struct nodetab *nodes, *opens;
 	uint64_t nr_open; /* atomic: files open now; 0 spares UNLINK and RENAME a LOOKUP */
 	uint64_t serial; /* atomic: makes keys and silly names unique; from a random start */
 	uint32_t nr_threads; /* atomic: attached */
 	pthread_mutex_t lock; /* held for list and flag changes only, never over a call */
-	TAILQ_HEAD(, nfs_node) dirty;
-	uint32_t nr_dirty;
+	TAILQ_HEAD(, nfs_wb) dirty;
+	uint32_t nr_dirty; /* atomic */
+	int sync_err; /* atomic: -errno of the last loss SYNCFS has not told */
+	uint32_t epoch; /* atomic: counts times the server may have restarted; never 0 */
+	size_t keep_size; /* const: bytes of a thread's */
+	SLIST_HEAD(, nfs_keep) keeps; /* of all threads, also those that ended */
 	STAILQ_HEAD(, nfs_silly) silly_todo; /* to be removed by whichever thread polls next */
 	int has_silly; /* atomic: silly_todo is not empty */
+	struct nfs_journal *journal; /* NULL: none */
+	struct nfs_locks locks;
 };
 
 struct nfs_thread {
 	struct fs_thread ft;
+	LIST_ENTRY(nfs_thread) link; /* under fs.lock */
 	struct nfs_fs *nfs;
+	struct thr *thr;
+	pthread_t self;
 	struct nfs_client *client;
 	STAILQ_HEAD(, nfs_silly) removing; /* REMOVEs of silly names on their way */
+	struct nfs_keep *keep;
+	bool aborted; /* since the last request began: nobody waits */
+	uint64_t kicked; /* position in keep whose file was asked to commit */
+	uint32_t epoch; /* connections of client, seen last */
+	LIST_HEAD(, nfs_wb) rounds; /* COMMITs under way; under fs.lock */
+	/* requests that go on here, put by any thread */
+	pthread_mutex_t inbox_lock;
+	struct nreq_list inbox;
+	struct nreq_list lock_waiting; /* SETLKWs */
+	uint32_t nr_lock_waiting;
+	struct nfs_lock_jobs lock_jobs; /* under way */
+	struct nfs_call ping;
+	bool pinging;
+	uint64_t ping_ns;
+	bool has_mail; /* atomic */
+	struct thr_watch wake; /* eventfd */
 };
 
 /* fs_req->ctx */
@@ -97,11 +139,22 @@ struct nreq {
 	struct nfs_node *victim; /* the open file whose name goes; pinned */
 	const char *lost_name; /* that name */
 	size_t moved; /* READ, WRITE: bytes so far; SYNCFS: files */
-	void (*then)(struct nreq *n); /* what a preparing step leads to */
-	uint32_t writes; /* COMMIT: of the node when it was sent */
+	void (*then)(struct nreq *n); /* what a preparing step leads to; what waits in a list */
+	STAILQ_ENTRY(nreq) link; /* lists of nfs_wb.h, inbox */
+	struct nfs_wb *wb; /* WRITE and what changes sizes; SYNCFS: of the file under way */
+	uint64_t target; /* waiting: for the COMMIT that covers this */
+	struct nfs_kept *kept; /* WRITE: room for the copy */
+	struct nfs_owner *owner; /* locks: used */
+	struct nfs_lock lock;
+	void (*released)(struct nreq *n); /* FLUSH, RELEASE: after that */
+	uint64_t wait_ns, retry_ns; /* SETLKW */
+	struct nfs_acl_work *acl; /* SETXATTR, REMOVEXATTR */
+	bool wb_ref; /* the reference is the request's own */
+	bool inside; /* it passed the gate of wb */
 	bool plus;
+	bool truncated; /* CREATE: of one that was there */
 	bool exclusive; /* CREATE: done with a verifier, attributes come after it */
-	bool retried; /* READDIR: with a fresh cookie verifier */
+	uint8_t renewals; /* READDIR: of the cookie verifier */
 };
 
 static inline struct nfs_fs *nfs_of(const struct fs_req *req)
@@ -135,26 +188,53 @@ static inline struct nreq *nreq_of(struct nfs_call *call)
 }
 
 void nfs_fill_attr(struct fuse_attr *out, const struct nfs_attr *a);
+/* Is a directory found in n->node the root of another file system of the server, and may the guest know? */
+bool nfs_is_submount(const struct nreq *n, const struct nfs_attr *attr);
 /* Fills req->entry from a new or found object: node interned; granted. 0 or -errno. */
 int nfs_fill_entry(struct nreq *n, const struct nfs_fh *fh, const struct nfs_attr *attr,
 		   struct fuse_entry_out *entry, bool grant);
+/* The node of a handle if what the server says of it is not to be believed now; pinned. */
+struct nfs_node *nfs_unsure_node(const struct nreq *n, const struct nfs_fh *fh);
 /* done() of all calls whose reply is an entry; asks for what the server left out. */
 void nfs_entry_done(struct nfs_call *call, int err, const struct nfs_result *res);
-/* An open file or directory for the guest, with the request's credentials. Takes its own pin on node. */
-int nfs_open_create(struct nreq *n, struct nfs_node *node, bool dir, uint64_t *ret_fh);
+/*
+ * An open file or directory for the guest, with the request's credentials. Takes its own pin on node.
+ */
+enum nfs_open_kind { NFS_OPEN_READ, NFS_OPEN_WRITE, NFS_OPEN_DIR };
+int nfs_open_create(struct nreq *n, struct nfs_node *node, enum nfs_open_kind kind, uint64_t *ret_fh);
+static inline enum nfs_open_kind nfs_open_kind(uint32_t flags)
+{
+	return (flags & O_ACCMODE) == O_RDONLY ? NFS_OPEN_READ : NFS_OPEN_WRITE;
+}
+/* n->wb of a request about a node that is not about an open file: its own reference. -ENOMEM. */
+int nfs_take_wb(struct nreq *n, struct nfs_node *node);
 /* The node of a handle if there is one; pinned. */
 struct nfs_node *nfs_node_find(struct nfs_fs *nfs, const struct nfs_fh *fh);
 
-/* ---- nfs_opts.c: "key=value,..."; 0 or -EINVAL with a sentence in err ---- */
-int nfs_parse_options(const char *text, struct nfs_mount_opts *opts, char *err);
+/* ---- nfs_attr.c ---- */
+/* A reply that changed n->node, or its directories: own changes do not make attributes age anew. */
+void nfs_attr_note(struct nreq *n, const struct nfs_result *res);
+void nfs_attr_note_dirs(struct nreq *n, const struct nfs_result *res);
+/* Attributes that the guest is not told of. */
+void nfs_attr_see(struct nfs_fs *nfs, struct nfs_node *node, const struct nfs_attr *attr);
+/* Of an open file, after the server's answer about it: may the guest keep its page cache? */
+uint32_t nfs_attr_open_flags(const struct nfs_fs *nfs, const struct nfs_node *node,
+			     const struct nfs_result *res);
+/* Validity of what the guest is told. */
+void nfs_set_attr_valid(struct nfs_fs *nfs, struct nfs_node *node, const struct nfs_attr *attr,
+			struct fuse_attr_out *out);
+void nfs_set_entry_valid(struct nfs_fs *nfs, struct nfs_node *dir, struct nfs_node *node,
+			 const struct nfs_attr *attr, struct fuse_entry_out *entry);
+/* Makes it the answer that there is no such name. False: the guest may not remember that. */
+bool nfs_set_negative_valid(const struct nfs_fs *nfs, struct fuse_entry_out *entry);
 
-/* ---- nfs_commit.c: data the server has but may still forget ---- */
-/* A WRITE was answered. */
-void nfs_note_write(struct nreq *n, const struct nfs_result *res);
-/* Ends the request with 0 or the error fsync must report, after a COMMIT if there is anything to commit. */
+/* ---- nfs.c ---- */
+/* n->then(n) from the next poll of the request's thread. Any thread. */
+void nfs_post(struct nreq *n);
+
+/* ---- nfs_commit.c ---- */
+/* Ends a request about an open file with 0 or what fsync must report, once all is committed. */
 void nfs_commit(struct nreq *n);
-/* The node dies: nobody can ask about its data any more. */
-void nfs_forget_dirty(struct nfs_fs *nfs, struct nfs_node *node);
 
 /* ---- nfs_silly.c ---- */
 /*
@@ -168,6 +248,14 @@ void nfs_silly_check(struct nreq *n, const struct nfs_fh *dir, const char *name,
 void nfs_silly_settle(struct nreq *n, int err);
 void nfs_silly_closed(struct nfs_fs *nfs, struct nfs_node *node); /* last close */
 void nfs_silly_poll(struct nfs_thread *t);
+/* A name an earlier controller left behind; arg is the struct nfs_fs. Before threads are attached. */
+void nfs_silly_found(void *arg, const struct nfs_fh *dir, const struct nfs_cred *cred, const char *name);
+
+/* ---- nfs_stats.c: a thread's client counts from begin to end ---- */
+void nfs_stats_begin(struct nfs_thread *t);
+void nfs_stats_end(struct nfs_thread *t);
+void nfs_stats(struct fs *fs,
+	       void (*emit)(void *arg, const char *object, const char *counter, uint64_t value), void *arg);
 
 /* operations */
 void nfs_lookup(struct fs_req *req);
@@ -195,6 +283,10 @@ void nfs_fsync(struct fs_req *req);
 void nfs_fsyncdir(struct fs_req *req);
 void nfs_syncfs(struct fs_req *req);
 void nfs_opendir(struct fs_req *req);
+void nfs_getxattr(struct fs_req *req);
+void nfs_setxattr(struct fs_req *req);
+void nfs_removexattr(struct fs_req *req);
+void nfs_listxattr(struct fs_req *req);
 void nfs_readdir(struct fs_req *req);
 void nfs_readdirplus(struct fs_req *req);
 

@@ -101,11 +101,7 @@ void nfs_create(struct fs_req *req)
 		nfs_go(n, excl_done);
 		return;
 	}
-	n->call.create_mode = NFS_UNCHECKED;
-	if (req->create->flags & O_TRUNC) {
-		n->call.sattr.set |= NFS_SET_SIZE;
-		n->call.sattr.size = 0;
-	}
+	n->call.create_mode = NFS_UNCHECKED; /* O_TRUNC comes behind it */
 	nfs_go(n, nfs_entry_done);
 }
 
@@ -178,6 +174,7 @@ static void remove_done(struct nfs_call *call, int err, const struct nfs_result 
 {
 	struct nreq *n = nreq_of(call);
 
+	nfs_attr_note_dirs(n, res);
 	if (err == -ENOENT && res->resent)
 		err = 0;
 	nfs_silly_settle(n, err);

@@ -15,13 +15,14 @@
  */
 #define LIST_MIN 4096
 #define LIST_MAX 65536
+#define MAX_RENEWALS 32 /* of a verifier that changes faster than it can be used */
 
 void nfs_opendir(struct fs_req *req)
 {
 	struct nreq *n = nfs_begin(req);
 
 	if (n)
-		nfs_done(n, nfs_open_create(n, n->node, true, &req->opened->fh));
+		nfs_done(n, nfs_open_create(n, n->node, NFS_OPEN_DIR, &req->opened->fh));
 }
 
 static bool is_dot(const char *name)
@@ -44,12 +45,25 @@ static bool add_plain(struct nreq *n, const struct nfs_dirent *ent, size_t len, 
 			     plus ? &unknown : NULL);
 }
 
+/* A size that is not to be believed: the guest asks by itself. */
+static bool is_unsure(struct nreq *n, const struct nfs_fh *fh)
+{
+	struct nfs_node *node = nfs_unsure_node(n, fh);
+
+	if (node)
+		nodetab_put(nfs_of(n->req)->nodes, &node->node);
+	return node;
+}
+
 static bool add_plus(struct nreq *n, const struct nfs_dirent *ent, size_t len)
 {
 	struct fuse_entry_out entry = { 0 };
 
 	if (!fs_dirent_fits(n->req, len, true))
 		return false;
+	/* Also the root of another file system: a guest makes its mount when it looks it up. */
+	if (is_unsure(n, &ent->fh) || nfs_is_submount(n, &ent->attr))
+		return add_plain(n, ent, len, true);
 	/* Out of nodes: still an entry, just one the guest has to look up itself. */
 	if (nfs_fill_entry(n, &ent->fh, &ent->attr, &entry, true))
 		return add_plain(n, ent, len, true);
@@ -111,7 +125,7 @@ static void verf_renewed(struct nfs_call *call, int err, const struct nfs_result
  */
 static void renew_verf(struct nreq *n)
 {
-	n->retried = true;
+	n->renewals++;
 	nfs_prepare(n, NFS_READDIR);
 	n->call.count = LIST_MIN;
 	n->call.entry = ignore_entry;
@@ -127,7 +141,7 @@ static void list_done(struct nfs_call *call, int err, const struct nfs_result *r
 		list(n, NFS_READDIR);
 		return;
 	}
-	if (err == -EBADE && call->offset && !n->retried) {
+	if (err == -EBADE && call->offset && n->renewals < MAX_RENEWALS) {
 		renew_verf(n);
 		return;
 	}

@@ -18,9 +18,9 @@
 
 static void open_finish(struct nreq *n)
 {
-	int rc = nfs_open_create(n, n->node, false, &n->req->opened->fh);
+	int rc = nfs_open_create(n, n->node, nfs_open_kind(n->req->open->flags),
+				 &n->req->opened->fh);
 
-	n->req->opened->open_flags = nfs_of(n->req)->fs.cache.open_flags;
 	nfs_done(n, rc);
 }
 
@@ -28,10 +28,21 @@ static void truncated(struct nfs_call *call, int err, const struct nfs_result *r
 {
 	struct nreq *n = nreq_of(call);
 
-	if (err)
+	if (err) {
 		nfs_done(n, err);
-	else
-		open_finish(n);
+		return;
+	}
+	nfs_wb_trim(n->wb, 0);
+	open_finish(n);
+}
+
+static void truncate_now(struct nreq *n)
+{
+	if (!nfs_wb_enter(n, truncate_now))
+		return;
+	nfs_prepare(n, NFS_SETATTR);
+	n->call.sattr.set = NFS_SET_SIZE;
+	nfs_go(n, truncated);
 }
 
 static void open_allowed(struct nfs_call *call, int err, const struct nfs_result *res)
@@ -44,13 +55,16 @@ static void open_allowed(struct nfs_call *call, int err, const struct nfs_result
 		nfs_done(n, err);
 		return;
 	}
+	n->req->opened->open_flags = nfs_attr_open_flags(nfs_of(n->req), n->node, res);
 	if (!(n->req->open->flags & O_TRUNC)) {
 		open_finish(n);
 		return;
 	}
-	nfs_prepare(n, NFS_SETATTR);
-	n->call.sattr.set = NFS_SET_SIZE;
-	nfs_go(n, truncated);
+	err = nfs_take_wb(n, n->node);
+	if (err)
+		nfs_done(n, err);
+	else
+		truncate_now(n);
 }
 
 /* A server lets those read a file who may execute it, so the one right is enough for the other's need. */
@@ -91,12 +105,16 @@ void nfs_release(struct fs_req *req)
 	if (!n)
 		return;
 	nodetab_forget(nfs_of(req)->opens, req->release->fh, 1);
-	nfs_commit(n);
+	if (req->release->release_flags & FUSE_RELEASE_FLOCK_UNLOCK)
+		nfs_lock_release(n, req->release->lock_owner, true, nfs_commit);
+	else
+		nfs_commit(n);
 }
 
 /* ---- READ, WRITE: in pieces of the server's limits ---- */
 
 static void read_next(struct nreq *n);
+static void read_after_commit(struct nreq *n);
 
 static void read_done(struct nfs_call *call, int err, const struct nfs_result *res)
 {
@@ -108,10 +126,28 @@ static void read_done(struct nfs_call *call, int err, const struct nfs_result *r
 	}
 	n->moved += res->count;
 	n->req->out_len = n->moved;
-	if (res->eof || !res->count)
-		nfs_done(n, 0);
-	else
+	if (!res->eof && res->count && n->moved < n->req->read->size)
 		read_next(n);
+	else if (nfs_wb_unsure(n, n->node))
+		read_after_commit(n);
+	else
+		nfs_done(n, 0);
+}
+
+static void read_again(struct nreq *n)
+{
+	n->moved = 0;
+	n->req->out_len = 0;
+	read_next(n);
+}
+
+/* The server may have restarted and lost what this should have read. */
+static void read_after_commit(struct nreq *n)
+{
+	if (!n->wb && nfs_take_wb(n, n->node))
+		nfs_done(n, -ENOMEM);
+	else
+		nfs_wb_commit(n, read_again);
 }
 
 static void read_next(struct nreq *n)
@@ -148,8 +184,9 @@ static void write_done(struct nfs_call *call, int err, const struct nfs_result *
 
 	if (!err && !res->count)
 		err = -EIO; /* a server that takes nothing would keep us here for ever */
+	nfs_wb_written(n, err, res);
 	if (!err) {
-		nfs_note_write(n, res);
+		nfs_attr_note(n, res);
 		n->moved += res->count;
 		n->req->written->size = (uint32_t)n->moved;
 	}
@@ -164,25 +201,38 @@ static void write_next(struct nreq *n)
 {
 	struct fs_req *req = n->req;
 	size_t want = min((size_t)req->write->size, req->data_len);
+	uint32_t count;
 
 	if (n->moved >= want) {
 		nfs_done(n, 0);
 		return;
 	}
+	count = (uint32_t)min(want - n->moved, (size_t)nfs_of(req)->mnt.wtmax);
 	nfs_prepare(n, NFS_WRITE);
 	n->call.offset = req->write->offset + n->moved;
-	n->call.count = (uint32_t)min(want - n->moved, (size_t)nfs_of(req)->mnt.wtmax);
-	n->call.stable = nfs_of(req)->mnt.opts.sync;
+	n->call.count = count;
+	/* What cannot be kept until a COMMIT must be safe with the answer. */
+	n->call.stable = nfs_of(req)->mnt.opts.sync || !nfs_wb_reserve(n, count);
 	n->call.iov = req->data;
 	n->call.iovcnt = req->data_cnt;
 	n->call.iov_off = n->moved;
 	nfs_go(n, write_done);
 }
 
+static void write_start(struct nreq *n)
+{
+	if (nfs_wb_enter(n, write_start))
+		write_next(n);
+}
+
 void nfs_write(struct fs_req *req)
 {
 	struct nreq *n = nfs_begin_open(req, req->write->fh);
 
-	if (n)
-		write_next(n);
+	if (!n)
+		return;
+	if (n->wb)
+		write_start(n);
+	else
+		nfs_done(n, -EBADF); /* not open for writing */
 }

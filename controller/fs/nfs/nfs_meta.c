@@ -16,11 +16,11 @@
 static void lookup_done(struct nfs_call *call, int err, const struct nfs_result *res)
 {
 	struct nreq *n = nreq_of(call);
-	const struct fs *fs = &nfs_of(n->req)->fs;
+	struct nfs_fs *nfs = nfs_of(n->req);
 
-	if (err == -ENOENT && fs->cache.negative_ns) {
-		n->req->entry->nodeid = 0;
-		fs_entry_set_valid(fs, n->req->entry);
+	if (res->has_dir_attr)
+		nfs_attr_see(nfs, n->node, &res->dir_attr);
+	if (err == -ENOENT && nfs_set_negative_valid(nfs, n->req->entry)) {
 		nfs_done(n, 0);
 		return;
 	}
@@ -38,33 +38,55 @@ void nfs_lookup(struct fs_req *req)
 	nfs_go(n, lookup_done);
 }
 
+static void getattr_now(struct nreq *n);
+
+/* The server may have restarted and lost bytes at the end of the file: asked once more when they are back. */
+static void attr_after_commit(struct nreq *n)
+{
+	if (!n->wb && nfs_take_wb(n, n->node))
+		nfs_done(n, -ENOMEM);
+	else
+		nfs_wb_commit(n, getattr_now);
+}
+
+static void attr_finish(struct nreq *n, const struct nfs_attr *attr)
+{
+	nfs_fill_attr(&n->req->attr->attr, attr);
+	/* The name it has on the server until it is closed does not count. */
+	if (__atomic_load_n(&n->node->silly, __ATOMIC_RELAXED) && attr->nlink)
+		n->req->attr->attr.nlink--;
+	nfs_set_attr_valid(nfs_of(n->req), n->node, attr, n->req->attr);
+	nfs_done(n, 0);
+}
+
 static void attr_done(struct nfs_call *call, int err, const struct nfs_result *res)
 {
 	struct nreq *n = nreq_of(call);
 
-	if (!err && !res->has_attr) {
-		nfs_prepare(n, NFS_GETATTR);
-		nfs_go(n, attr_done);
-		return;
-	}
-	if (!err) {
-		nfs_fill_attr(&n->req->attr->attr, &res->attr);
-		/* The name it has on the server until it is closed does not count. */
-		if (__atomic_load_n(&n->node->silly, __ATOMIC_RELAXED) && res->attr.nlink)
-			n->req->attr->attr.nlink--;
-		fs_attr_set_valid(&nfs_of(n->req)->fs, n->req->attr);
-	}
-	nfs_done(n, err);
+	if (!err && call->proc == NFS_SETATTR && (call->sattr.set & NFS_SET_SIZE))
+		nfs_wb_trim(n->wb, call->sattr.size);
+	if (err)
+		nfs_done(n, err);
+	else if (!res->has_attr)
+		getattr_now(n);
+	else if (nfs_wb_unsure(n, n->node) && !n->inside)
+		attr_after_commit(n);
+	else
+		attr_finish(n, &res->attr);
+}
+
+static void getattr_now(struct nreq *n)
+{
+	nfs_prepare(n, NFS_GETATTR);
+	nfs_go(n, attr_done);
 }
 
 void nfs_getattr(struct fs_req *req)
 {
 	struct nreq *n = nfs_begin(req);
 
-	if (!n)
-		return;
-	nfs_prepare(n, NFS_GETATTR);
-	nfs_go(n, attr_done);
+	if (n)
+		getattr_now(n);
 }
 
 /* NFSv3 has seconds from 1970 to 2106; Linux' own client bends what is outside in the same way. */
@@ -101,26 +123,50 @@ static struct nfs_sattr sattr_of(const struct fuse_setattr_in *in)
 	return s;
 }
 
+static void setattr_now(struct nreq *n)
+{
+	nfs_prepare(n, NFS_SETATTR);
+	n->call.sattr = sattr_of(n->req->setattr);
+	/* Nothing NFSv3 could set (ctime alone, say): the attributes as they are. */
+	if (!n->call.sattr.set)
+		n->call.proc = NFS_GETATTR;
+	nfs_go(n, attr_done);
+}
+
+static void resize(struct nreq *n)
+{
+	if (nfs_wb_enter(n, resize))
+		setattr_now(n);
+}
+
+/*
+ * What is written again after a restart of the server must not change a time or meet a mode that was set
+ * after it: such changes wait for a COMMIT. Those of the size go by the gate instead.
+ */
 void nfs_setattr(struct fs_req *req)
 {
 	const struct fuse_setattr_in *in = req->setattr;
-	bool by_handle = (in->valid & FATTR_FH) && (in->valid & FATTR_SIZE);
+	bool sized = in->valid & FATTR_SIZE, by_handle = sized && (in->valid & FATTR_FH);
 	struct nreq *n;
+	int rc = 0;
 
 	if (in->atimensec >= 1000000000 || in->mtimensec >= 1000000000) {
 		fs_req_done(req, -EINVAL);
 		return;
 	}
 	n = by_handle ? nfs_begin_open(req, in->fh) : nfs_begin(req);
-
 	if (!n)
 		return;
-	nfs_prepare(n, NFS_SETATTR);
-	n->call.sattr = sattr_of(in);
-	/* Nothing NFSv3 could set (ctime alone, say): the attributes as they are. */
-	if (!n->call.sattr.set)
-		n->call.proc = NFS_GETATTR;
-	nfs_go(n, attr_done);
+	if (!n->wb && (sized || __atomic_load_n(&n->node->dirty, __ATOMIC_ACQUIRE)))
+		rc = nfs_take_wb(n, n->node);
+	if (rc)
+		nfs_done(n, rc);
+	else if (sized)
+		resize(n);
+	else if (n->wb)
+		nfs_wb_commit(n, setattr_now);
+	else
+		setattr_now(n);
 }
 
 static void access_done(struct nfs_call *call, int err, const struct nfs_result *res)

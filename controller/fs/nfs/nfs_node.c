@@ -38,9 +38,9 @@ static int node_init(void *fs, struct node *node, const void *key)
 	return 0;
 }
 
+/* Nothing to release: who has a reference to its write-back state pins the node. */
 static void node_fini(void *fs, struct node *node)
 {
-	nfs_forget_dirty(fs, container_of(node, struct nfs_node, node));
 }
 
 const struct nodetab_ops nfs_node_ops = {
@@ -55,7 +55,7 @@ static bool open_equal(const struct node *node, const void *key)
 	return false; /* each open is one of its own */
 }
 
-/* key: a struct nfs_open to copy from, with file pinned for it. */
+/* key: a struct nfs_open to copy from, with file pinned and wb referred to for it. */
 static int open_init(void *fs, struct node *node, const void *key)
 {
 	struct nfs_open *o = container_of(node, struct nfs_open, node);
@@ -64,6 +64,8 @@ static int open_init(void *fs, struct node *node, const void *key)
 	o->file = from->file;
 	o->cred = from->cred;
 	o->dir = from->dir;
+	o->wb = from->wb;
+	o->err_seq = from->err_seq;
 	return 0;
 }
 
@@ -79,6 +81,7 @@ static void open_fini(void *fs, struct node *node)
 		if (__atomic_sub_fetch(&o->file->nr_open, 1, __ATOMIC_ACQ_REL) == 0)
 			nfs_silly_closed(nfs, o->file);
 	}
+	nfs_wb_put(o->wb);
 	nodetab_put(nfs->nodes, &o->file->node);
 }
 
@@ -93,9 +96,17 @@ const struct nodetab_ops nfs_open_ops = {
 int nfs_root(struct nfs_fs *nfs)
 {
 	static const struct nfs_open nobody;
+	struct node *root;
 	int rc = nodetab_set_root(nfs->opens, 0, &nobody);
 
-	return rc ? rc : nodetab_set_root(nfs->nodes, hash_fh(&nfs->mnt.root), &nfs->mnt.root);
+	if (!rc)
+		rc = nodetab_set_root(nfs->nodes, hash_fh(&nfs->mnt.root), &nfs->mnt.root);
+	if (rc)
+		return rc;
+	root = nodetab_get(nfs->nodes, NODETAB_ROOT);
+	container_of(root, struct nfs_node, node)->fsid = nfs->mnt.root_attr.fsid;
+	nodetab_put(nfs->nodes, root);
+	return 0;
 }
 
 struct nfs_node *nfs_node_find(struct nfs_fs *nfs, const struct nfs_fh *fh)
@@ -105,23 +116,39 @@ struct nfs_node *nfs_node_find(struct nfs_fs *nfs, const struct nfs_fh *fh)
 	return node ? container_of(node, struct nfs_node, node) : NULL;
 }
 
-int nfs_open_create(struct nreq *n, struct nfs_node *file, bool dir, uint64_t *ret_fh)
+/* What the open file keeps: a pin of its own, and the write-back state if it is for writing. */
+static int open_prepare(struct nfs_fs *nfs, struct nfs_open *o, enum nfs_open_kind kind)
+{
+	if (!nodetab_get(nfs->nodes, nodetab_id(&o->file->node)))
+		return -ESTALE;
+	if (kind != NFS_OPEN_WRITE)
+		return 0;
+	o->wb = nfs_wb_get(nfs, o->file, true);
+	if (o->wb) {
+		o->err_seq = nfs_wb_err_seq(o->wb);
+		return 0;
+	}
+	nodetab_put(nfs->nodes, &o->file->node);
+	return -ENOMEM;
+}
+
+int nfs_open_create(struct nreq *n, struct nfs_node *file, enum nfs_open_kind kind, uint64_t *ret_fh)
 {
 	struct nfs_fs *nfs = nfs_of(n->req);
-	const struct nfs_open proto = { .file = file, .cred = n->cred, .dir = dir };
+	struct nfs_open proto = { .file = file, .cred = n->cred, .dir = kind == NFS_OPEN_DIR };
 	struct node *node;
-	int rc;
+	int rc = open_prepare(nfs, &proto, kind);
 
-	/* The open file keeps its own pin. */
-	if (!nodetab_get(nfs->nodes, nodetab_id(&file->node)))
-		return -ESTALE;
+	if (rc)
+		return rc;
 	rc = nodetab_intern(nfs->opens, __atomic_add_fetch(&nfs->serial, 1, __ATOMIC_RELAXED),
 			    &proto, &node);
 	if (rc) {
+		nfs_wb_put(proto.wb);
 		nodetab_put(nfs->nodes, &file->node);
 		return rc;
 	}
-	if (!dir) {
+	if (!proto.dir) {
 		__atomic_add_fetch(&nfs->nr_open, 1, __ATOMIC_RELAXED);
 		__atomic_add_fetch(&file->nr_open, 1, __ATOMIC_RELAXED);
 	}
@@ -149,6 +176,7 @@ static struct nreq *begin(struct fs_req *req, struct nfs_node *node)
 {
 	struct nreq *n = req->ctx;
 
+	container_of(req->ft, struct nfs_thread, ft)->aborted = false;
 	n->req = req;
 	n->node = node;
 	n->node2 = NULL;
@@ -156,9 +184,14 @@ static struct nreq *begin(struct fs_req *req, struct nfs_node *node)
 	n->silly = NULL;
 	n->victim = NULL;
 	n->moved = 0;
+	n->wb = NULL;
+	n->wb_ref = false;
+	n->inside = false;
+	n->kept = NULL;
 	n->plus = false;
 	n->exclusive = false;
-	n->retried = false;
+	n->truncated = false;
+	n->renewals = 0;
 	return n;
 }
 
@@ -208,14 +241,23 @@ struct nreq *nfs_begin_open(struct fs_req *req, uint64_t fh)
 	}
 	n = begin(req, open->file); /* the open file's pin on it is as good as one of ours */
 	n->open = open;
+	n->wb = open->wb;
 	n->cred = open->cred;
 	return n;
+}
+
+int nfs_take_wb(struct nreq *n, struct nfs_node *node)
+{
+	n->wb = nfs_wb_get(nfs_of(n->req), node, true);
+	n->wb_ref = n->wb;
+	return n->wb ? 0 : -ENOMEM;
 }
 
 void nfs_prepare(struct nreq *n, enum nfs_proc proc)
 {
 	memset(&n->call, 0, sizeof(n->call));
 	n->call.proc = proc;
+	n->call.tag = n->req->in->unique;
 	n->call.cred = &n->cred;
 	n->call.fh = &n->node->fh;
 }
@@ -230,6 +272,10 @@ void nfs_done(struct nreq *n, int err)
 {
 	struct nfs_fs *nfs = nfs_of(n->req);
 
+	if (n->inside)
+		nfs_wb_leave(n);
+	if (n->wb_ref)
+		nfs_wb_put(n->wb);
 	if (n->node2)
 		nodetab_put(nfs->nodes, &n->node2->node);
 	if (n->victim)
@@ -268,6 +314,12 @@ void nfs_fill_attr(struct fuse_attr *out, const struct nfs_attr *a)
 	out->blksize = 4096;
 }
 
+bool nfs_is_submount(const struct nreq *n, const struct nfs_attr *attr)
+{
+	return S_ISDIR(attr->mode) && (nfs_of(n->req)->fs.session_flags & FUSE_SUBMOUNTS) &&
+	       __atomic_load_n(&n->node->fsid, __ATOMIC_RELAXED) != attr->fsid;
+}
+
 int nfs_fill_entry(struct nreq *n, const struct nfs_fh *fh, const struct nfs_attr *attr,
 		   struct fuse_entry_out *entry, bool grant)
 {
@@ -279,7 +331,11 @@ int nfs_fill_entry(struct nreq *n, const struct nfs_fh *fh, const struct nfs_att
 		return rc;
 	entry->nodeid = nodetab_id(node);
 	nfs_fill_attr(&entry->attr, attr);
-	fs_entry_set_valid(&nfs->fs, entry);
+	if (nfs_is_submount(n, attr))
+		entry->attr.flags |= FUSE_ATTR_SUBMOUNT;
+	__atomic_store_n(&container_of(node, struct nfs_node, node)->fsid, attr->fsid,
+			 __ATOMIC_RELAXED);
+	nfs_set_entry_valid(nfs, n->node, container_of(node, struct nfs_node, node), attr, entry);
 	if (grant)
 		nodetab_grant(nfs->nodes, node);
 	nodetab_put(nfs->nodes, node);
@@ -288,20 +344,30 @@ int nfs_fill_entry(struct nreq *n, const struct nfs_fh *fh, const struct nfs_att
 
 static void entry_attr_done(struct nfs_call *call, int err, const struct nfs_result *res);
 
-/* A call about the new object, whose node is kept in node2: GETATTR, or SETATTR for what CREATE could not. */
-static void ask_about(struct nreq *n, const struct nfs_fh *fh, enum nfs_proc proc)
+/* The new object's node stays pinned as node2. */
+static int keep_node2(struct nreq *n, const struct nfs_fh *fh)
 {
 	struct nfs_fs *nfs = nfs_of(n->req);
 	struct node *node;
 	int rc = nodetab_intern(nfs->nodes, hash_fh(fh), fh, &node);
 
+	if (rc)
+		return rc;
+	if (n->node2)
+		nodetab_put(nfs->nodes, &n->node2->node);
+	n->node2 = container_of(node, struct nfs_node, node);
+	return 0;
+}
+
+/* A call about the new object: GETATTR, or SETATTR for what CREATE could not. */
+static void ask_about(struct nreq *n, const struct nfs_fh *fh, enum nfs_proc proc)
+{
+	int rc = keep_node2(n, fh);
+
 	if (rc) {
 		nfs_done(n, rc);
 		return;
 	}
-	if (n->node2)
-		nodetab_put(nfs->nodes, &n->node2->node);
-	n->node2 = container_of(node, struct nfs_node, node);
 	nfs_prepare(n, proc);
 	n->call.fh = &n->node2->fh;
 	/* An exclusive CREATE left its verifier in the times and says nothing of the mode. */
@@ -318,16 +384,104 @@ static int finish_create(struct nreq *n)
 
 	if (!node)
 		return -ESTALE;
-	rc = nfs_open_create(n, container_of(node, struct nfs_node, node), false,
-			     &n->req->create_open->fh);
+	rc = nfs_open_create(n, container_of(node, struct nfs_node, node),
+			     nfs_open_kind(n->req->create->flags), &n->req->create_open->fh);
 	nodetab_put(nfs->nodes, node);
 	n->req->create_open->open_flags = nfs->fs.cache.open_flags;
 	return rc;
 }
 
+/* ---- CREATE with O_TRUNC of a file that was there: by the gate of what is written to it ---- */
+
+static void truncated(struct nfs_call *call, int err, const struct nfs_result *res)
+{
+	struct nreq *n = nreq_of(call);
+
+	if (!err)
+		nfs_wb_trim(n->wb, 0);
+	n->truncated = true;
+	entry_attr_done(call, err, res);
+}
+
+static void truncate_now(struct nreq *n)
+{
+	if (!nfs_wb_enter(n, truncate_now))
+		return;
+	nfs_prepare(n, NFS_SETATTR);
+	n->call.fh = &n->node2->fh;
+	n->call.sattr.set = NFS_SET_SIZE;
+	nfs_go(n, truncated);
+}
+
+/* True: the request goes on with that. */
+static bool needs_truncate(struct nreq *n, const struct nfs_fh *fh, const struct nfs_attr *attr)
+{
+	int rc;
+
+	if (n->req->in->opcode != FUSE_CREATE || !(n->req->create->flags & O_TRUNC) ||
+	    !attr->size || n->truncated)
+		return false;
+	rc = keep_node2(n, fh);
+	if (!rc)
+		rc = nfs_take_wb(n, n->node2);
+	if (rc)
+		nfs_done(n, rc);
+	else
+		truncate_now(n);
+	return true;
+}
+
+/* ---- the size of a file whose last bytes the server may have lost ---- */
+
+struct nfs_node *nfs_unsure_node(const struct nreq *n, const struct nfs_fh *fh)
+{
+	struct nfs_fs *nfs = nfs_of(n->req);
+	struct nfs_node *node;
+
+	if (!__atomic_load_n(&nfs->nr_dirty, __ATOMIC_RELAXED))
+		return NULL;
+	node = nfs_node_find(nfs, fh);
+	if (!node || nfs_wb_unsure(n, node))
+		return node;
+	nodetab_put(nfs->nodes, &node->node);
+	return NULL;
+}
+
+static void entry_again(struct nreq *n)
+{
+	const struct nfs_fh fh = n->node2->fh;
+
+	nfs_wb_put(n->wb);
+	n->wb = NULL;
+	n->wb_ref = false;
+	ask_about(n, &fh, NFS_GETATTR);
+}
+
+static bool is_unsure(struct nreq *n, const struct nfs_fh *fh)
+{
+	struct nfs_node *node = n->wb ? NULL : nfs_unsure_node(n, fh);
+	int rc;
+
+	if (!node)
+		return false;
+	if (n->node2)
+		nodetab_put(nfs_of(n->req)->nodes, &n->node2->node);
+	n->node2 = node;
+	rc = nfs_take_wb(n, node);
+	if (rc)
+		nfs_done(n, rc);
+	else
+		nfs_wb_commit(n, entry_again);
+	return true;
+}
+
 static void entry_finish(struct nreq *n, const struct nfs_fh *fh, const struct nfs_attr *attr)
 {
-	int rc = nfs_fill_entry(n, fh, attr, n->req->entry, true);
+	int rc;
+
+	if (needs_truncate(n, fh, attr) || is_unsure(n, fh))
+		return;
+	rc = nfs_fill_entry(n, fh, attr, n->req->entry, true);
 
 	if (!rc && n->req->in->opcode == FUSE_CREATE) {
 		rc = finish_create(n);
@@ -356,6 +510,8 @@ void nfs_entry_done(struct nfs_call *call, int err, const struct nfs_result *res
 {
 	struct nreq *n = nreq_of(call);
 
+	if (call->proc != NFS_LOOKUP)
+		nfs_attr_note_dirs(n, res);
 	if (!err && !res->has_fh && call->proc == NFS_LOOKUP)
 		err = -EIO;
 	if (err) {

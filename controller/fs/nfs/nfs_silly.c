@@ -38,10 +38,26 @@ void nfs_silly_closed(struct nfs_fs *nfs, struct nfs_node *node)
 	pthread_mutex_unlock(&nfs->lock);
 }
 
+void nfs_silly_found(void *arg, const struct nfs_fh *dir, const struct nfs_cred *cred, const char *name)
+{
+	struct nfs_silly *s = calloc(1, sizeof(*s));
+	struct nfs_fs *nfs = arg;
+
+	if (!s)
+		return;
+	s->dir = *dir;
+	s->cred = *cred;
+	snprintf(s->name, sizeof(s->name), "%s", name);
+	queue_removal(nfs, s);
+}
+
 static void removed(struct nfs_call *call, int err, const struct nfs_result *res)
 {
 	struct nfs_silly *s = container_of(call, struct nfs_silly, call);
 
+	/* What could not be removed is tried again by the next controller. */
+	if (!err || err == -ENOENT || err == -ESTALE)
+		journal_remove(s->thread->nfs->journal, s->name);
 	STAILQ_REMOVE(&s->thread->removing, s, nfs_silly, link);
 	free(s);
 }
@@ -71,6 +87,7 @@ void nfs_silly_poll(struct nfs_thread *t)
 		STAILQ_INSERT_TAIL(&t->removing, s, link);
 		memset(&s->call, 0, sizeof(s->call));
 		s->call.proc = NFS_REMOVE;
+		s->call.background = true;
 		s->call.cred = &s->cred;
 		s->call.fh = &s->dir;
 		s->call.name = s->name;
@@ -114,6 +131,9 @@ static void name_given(struct nfs_call *call, int err, const struct nfs_result *
 		return;
 	}
 	if (err) {
+		/* Given up on, its outcome not known: the next controller looks for the name. */
+		if (err != -EIO && err != -ETIMEDOUT && err != -EINTR)
+			journal_remove(nfs_of(n->req)->journal, n->silly->name);
 		free(n->silly);
 		n->silly = NULL;
 		nfs_done(n, err);
@@ -175,9 +195,10 @@ static int silly_new(struct nreq *n, const struct nfs_fh *dir, uint64_t fileid)
 		return -ENOMEM;
 	s->dir = *dir;
 	s->cred = n->cred;
-	snprintf(s->name, sizeof(s->name), ".nfs%016" PRIx64 "%08x", fileid,
+	snprintf(s->name, sizeof(s->name), NFS_SILLY_PREFIX "%016" PRIx64 "%08x", fileid,
 		 (unsigned int)__atomic_add_fetch(&nfs_of(n->req)->serial, 1, __ATOMIC_RELAXED));
 	n->silly = s;
+	journal_add(nfs_of(n->req)->journal, dir, &s->cred, s->name);
 	return 0;
 }
 

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Looking up a server's addresses and ports while I/O goes on.
+ *
+ * Theory of operation: getaddrinfo() and a silent port mapper may take as long as they like, so they run on
+ * a thread that lives for one question. It shares the answer with who asked by a count of two: whoever lets
+ * go last frees it, so that a client can end without waiting for a name server.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "rpc.h"
+
+#define PORT_LIMIT_NS 5000000000ull /* of one address' port mapper */
+
+struct rpc_resolve {
+	int refs; /* atomic */
+	int done; /* atomic; released with addrs */
+	struct rpc_where where;
+	struct rpc_addrs addrs;
+};
+
+static void put_ref(struct rpc_resolve *r)
+{
+	if (__atomic_sub_fetch(&r->refs, 1, __ATOMIC_ACQ_REL) == 0)
+		free(r);
+}
+
+/* Keeps those addresses whose port is known. */
+static void find_ports(struct rpc_resolve *r)
+{
+	struct rpc_addrs *a = &r->addrs;
+	unsigned int kept = 0;
+
+	for (unsigned int i = 0; i < a->nr; i++) {
+		struct sockaddr_storage addr = a->addr[i];
+
+		if (r->where.port)
+			rpc_addr_set_port(&addr, r->where.port);
+		else if (rpc_sync_port(&addr, r->where.prog, r->where.vers,
+				       clock_ns() + PORT_LIMIT_NS))
+			continue;
+		a->addr[kept++] = addr;
+	}
+	a->nr = kept;
+}
+
+static void *resolve_main(void *arg)
+{
+	struct rpc_resolve *r = arg;
+
+	if (rpc_sync_addrs(r->where.server, r->where.family, &r->addrs))
+		r->addrs.nr = 0;
+	find_ports(r);
+	__atomic_store_n(&r->done, 1, __ATOMIC_RELEASE); /* pairs with rpc_resolve_take() */
+	put_ref(r);
+	return NULL;
+}
+
+struct rpc_resolve *rpc_resolve_start(const struct rpc_where *where)
+{
+	struct rpc_resolve *r = calloc(1, sizeof(*r));
+	pthread_attr_t attr;
+	pthread_t tid;
+	int rc;
+
+	if (!r)
+		return NULL;
+	r->where = *where;
+	r->refs = 2;
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	rc = pthread_create(&tid, &attr, resolve_main, r);
+	pthread_attr_destroy(&attr);
+	if (!rc)
+		return r;
+	free(r);
+	return NULL;
+}
+
+bool rpc_resolve_take(struct rpc_resolve **pr, struct rpc_addrs *ret)
+{
+	struct rpc_resolve *r = *pr;
+
+	if (!__atomic_load_n(&r->done, __ATOMIC_ACQUIRE)) /* pairs with resolve_main() */
+		return false;
+	*ret = r->addrs;
+	*pr = NULL;
+	put_ref(r);
+	return true;
+}
+
+void rpc_resolve_drop(struct rpc_resolve *r)
+{
+	if (r)
+		put_ref(r);
+}
