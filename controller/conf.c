@@ -249,6 +249,11 @@ int conf_copy_device(struct conf_device *d, const struct conf_device *from)
 		{ &d->fs.export_path, from->fs.export_path },
 		{ &d->fs.options, from->fs.options },
 		{ &d->fs.wrap, from->fs.wrap },
+#define FLAG(field, long_name)
+#define TEXT(field, long_name) { &d->fs.field, from->fs.field },
+#include "conf_local.def"
+#undef FLAG
+#undef TEXT
 	};
 	int rc = 0;
 
@@ -271,7 +276,30 @@ void conf_free_device(struct conf_device *d)
 	free((char *)d->fs.export_path);
 	free((char *)d->fs.options);
 	free((char *)d->fs.wrap);
+#define FLAG(field, long_name)
+#define TEXT(field, long_name) free((char *)d->fs.field);
+#include "conf_local.def"
+#undef FLAG
+#undef TEXT
 	memset(d, 0, sizeof(*d));
+}
+
+/* With a file of devices they are defaults for those that can use them. */
+static int check_local_only(const struct raw *raw)
+{
+	const char *name = NULL;
+
+	if (raw->local_dir || raw->config)
+		return 0;
+#define FLAG(field, long_name) name = raw->field ? long_name : name;
+#define TEXT FLAG
+#include "conf_local.def"
+#undef FLAG
+#undef TEXT
+	if (!name)
+		return 0;
+	DOCA_LOG_ERR("--%s is for a directory of this machine: use it with --local", name);
+	return -EINVAL;
 }
 
 static int check_conflicts(const struct raw *raw)
@@ -288,7 +316,17 @@ static int check_conflicts(const struct raw *raw)
 			     raw->socket);
 		return -EINVAL;
 	}
-	return 0;
+	return check_local_only(raw);
+}
+
+/* Text stays the caller's. */
+static void set_local(struct fs_config *fs, const struct raw *raw)
+{
+#define FLAG(field, long_name) fs->field = raw->field;
+#define TEXT FLAG
+#include "conf_local.def"
+#undef FLAG
+#undef TEXT
 }
 
 static int set_fs(struct fs_config *fs, const struct raw *raw)
@@ -297,6 +335,7 @@ static int set_fs(struct fs_config *fs, const struct raw *raw)
 
 	fs->type = raw->local_dir ? "local" : raw->null_fs ? "null" : "nfs";
 	fs->readonly = raw->readonly;
+	set_local(fs, raw);
 	fs->cache = FS_CACHE_AUTO;
 	fs->null_io = null_nfs_wanted();
 	/* With no server named, the test mode of the environment needs none. */
@@ -389,6 +428,7 @@ static int check_devices(struct conf *conf)
 			return rc;
 		/* Only NFS has the test mode. */
 		d->fs.null_io = d->fs.null_io && !strcmp(d->fs.type, "nfs");
+		d->fs.queue_size = (unsigned int)d->queue_size;
 	}
 	return check_sockets(conf);
 }

@@ -72,7 +72,9 @@ static int dio_drain(void *arg)
 	struct dio *dio = arg;
 
 	dio->draining = true;
-	if (!dio->outstanding)
+	if (dio->outstanding)
+		fs_cancel(dio->ft);
+	else
 		dio_drained(dio);
 	return 0;
 }
@@ -264,8 +266,14 @@ static int dio_start(void *arg)
 static int dio_stop(void *arg)
 {
 	struct dio *dio = arg;
+	int rc;
 
-	return dio->io ? errno_of(doca_ctx_stop(doca_devemu_vfs_io_as_ctx(dio->io))) : 0;
+	if (!dio->io)
+		return 0;
+	rc = errno_of(doca_ctx_stop(doca_devemu_vfs_io_as_ctx(dio->io)));
+	if (dio->attached)
+		fs_cancel(dio->ft);
+	return rc;
 }
 
 /* ---- the whole: main thread ---- */

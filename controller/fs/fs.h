@@ -54,6 +54,8 @@ struct fs_config {
 	bool readonly;
 	bool null_io; /* DOCA_VIRTIOFS_USE_NULL_NFS_FSDEV: READ and WRITE touch nothing */
 	enum fs_cache_mode cache;
+	bool no_posix_lock, no_flock; /* local: those stay the guest's own business */
+	unsigned int queue_size; /* of the device; 0: unknown. What waits keeps a place in one. */
 	const char *state_dir; /* where a back end may keep journals, or NULL */
 	const char *wrap; /* instruments, "log,delay=2ms,error=1%", outermost first, or NULL */
 	const char *arg; /* given to a wrapper: what follows its name and "=", or NULL */
@@ -191,6 +193,13 @@ struct fs_ops {
 	int (*timeout_ms)(struct fs_thread *ft);
 
 	/*
+	 * The device is being stopped or reset: requests that wait for somebody's will (a lock) and
+	 * not just for a disk or a server end with -EINTR before this returns. On the thread. NULL:
+	 * nothing waits like that.
+	 */
+	void (*cancel)(struct fs_thread *ft);
+
+	/*
 	 * The guest is gone, was reset, or started a new session (INIT) or ended it (DESTROY):
 	 * every node id and file handle given out is forgotten. On any thread; other threads have
 	 * no request of the old session any more except from a hostile guest.
@@ -225,6 +234,7 @@ int fs_attach(struct fs *fs, struct thr *thr, unsigned int index, struct fs_thre
 void fs_detach(struct fs_thread *ft); /* the whole stack; NULL is fine */
 int fs_poll(struct fs_thread *ft); /* ops->poll() of the whole stack */
 int fs_timeout_ms(struct fs_thread *ft);
+void fs_cancel(struct fs_thread *ft); /* ops->cancel() of the whole stack */
 void fs_reset(struct fs *fs);
 size_t fs_req_ctx_size(void); /* largest of all types: request objects are sized by it */
 

@@ -70,18 +70,24 @@ void drive_attach(struct drive *d, struct fs *fs, unsigned int index)
 	d->ft->index = index;
 }
 
-void drive_open(struct drive *d, const struct fs_ops *ops, const char *dir)
+void drive_open_cfg(struct drive *d, const struct fs_ops *ops, const struct fs_config *cfg)
 {
-	struct fs_config cfg = { .type = ops->name, .dir = dir };
 	char err[FS_ERR_LEN] = "";
 	struct fs *fs;
 
 	if (ops->req_ctx_size > sizeof(((struct call *)0)->ctx))
 		die("request context too small");
-	if (ops->open(&cfg, &fs, err))
+	if (ops->open(cfg, &fs, err))
 		die(err);
 	fs->cache.entry_ns = fs->cache.attr_ns = 1000000000u;
 	drive_attach(d, fs, 0);
+}
+
+void drive_open(struct drive *d, const struct fs_ops *ops, const char *dir)
+{
+	const struct fs_config cfg = { .type = ops->name, .dir = dir };
+
+	drive_open_cfg(d, ops, &cfg);
 }
 
 void drive_detach(struct drive *d)

@@ -82,6 +82,7 @@ void local_op_release(struct fs_req *req)
 {
 	struct local_thread *t = local_thread_of(req);
 
+	local_lock_release(t, req->in->nodeid, req->release);
 	fs_req_done(req, lfh_close(&t->lfs->fhs, req->release->fh, false) ? 0 : -EBADF);
 }
 
@@ -111,6 +112,7 @@ void local_op_flush(struct fs_req *req)
 	if (!f)
 		return;
 	t->op_seq++;
+	local_lock_flush(t, req->in->nodeid, req->flush->lock_owner);
 	do {
 		fd = fcntl(f->fd, F_DUPFD_CLOEXEC, 0);
 	} while (fd < 0 && local_again(t, &tries));

@@ -13,13 +13,16 @@
 
 /*
  * Promised to the guest, and why not more: DONT_MASK is left out so that the guest applies its
- * umask; EXPORT_SUPPORT needs LOOKUP of ".." which nobody gets here; locks and ACLs are not served.
+ * umask; EXPORT_SUPPORT needs LOOKUP of ".." which nobody gets here; ACLs are not served.
  */
 #define LOCAL_INIT_FLAGS                                                                           \
 	(FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_BIG_WRITES | FUSE_AUTO_INVAL_DATA |          \
 	 FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO | FUSE_PARALLEL_DIROPS | FUSE_MAX_PAGES |     \
 	 FUSE_HANDLE_KILLPRIV_V2 | FUSE_ASYNC_DIO | FUSE_SUBMOUNTS | FUSE_INIT_EXT |               \
 	 FUSE_CREATE_SUPP_GROUP)
+
+/* Requests that may wait for locks when nobody tells the size of a queue: half of the usual one. */
+#define LOCAL_WAITING 128
 
 /* The most the system lets us have; returns it. */
 static uint32_t local_raise_nofile(void)
@@ -38,8 +41,8 @@ static uint32_t local_raise_nofile(void)
 
 /*
  * Who may hold how many descriptors: half for what the guest opens, a quarter for nodes that must
- * keep one (the other way round where all of them must), a thirty-second for the cache of each
- * thread, the rest for us.
+ * keep one (the other way round where all of them must), an eighth for lock owners, a thirty-second
+ * for the cache of each thread, the rest for us.
  */
 static int local_budget(struct local_fs *lfs, uint32_t nofile)
 {
@@ -50,6 +53,7 @@ static int local_budget(struct local_fs *lfs, uint32_t nofile)
 		sets *= 2;
 	lfs->cache_sets = sets;
 	lfs->fd_nodes_max = handles ? nofile / 4 : nofile / 2;
+	lfs->locks.max_owners = nofile / 8;
 	return lfh_table_init(&lfs->fhs, handles ? nofile / 2 : nofile / 4);
 }
 
@@ -74,6 +78,7 @@ static void local_close(struct fs *fs)
 	struct local_fs *lfs = container_of(fs, struct local_fs, fs);
 	uint32_t i;
 
+	lktab_fini(&lfs->locks);
 	lfh_table_fini(&lfs->fhs);
 	nodetab_destroy(lfs->nodes);
 	for (i = 0; i < lfs->nr_mounts; i++)
@@ -111,6 +116,12 @@ static int local_open_root(struct local_fs *lfs, const struct fs_config *cfg, ch
 	return ret;
 }
 
+static uint64_t local_init_flags(const struct local_fs *lfs)
+{
+	return LOCAL_INIT_FLAGS | (lfs->posix_lock ? FUSE_POSIX_LOCKS : 0) |
+	       (lfs->flock ? FUSE_FLOCK_LOCKS : 0);
+}
+
 static int local_open(const struct fs_config *cfg, struct fs **ret_fs, char *err)
 {
 	struct local_fs *lfs;
@@ -128,6 +139,9 @@ static int local_open(const struct fs_config *cfg, struct fs **ret_fs, char *err
 		return -ENOMEM;
 	pthread_mutex_init(&lfs->mount_lock, NULL);
 	lfh_table_init(&lfs->fhs, 0);
+	lktab_init(&lfs->locks, 0, cfg->queue_size ? cfg->queue_size / 2 : LOCAL_WAITING);
+	lfs->posix_lock = !cfg->no_posix_lock;
+	lfs->flock = !cfg->no_flock;
 	lfs->switch_creds = cred_can_switch();
 	ret = local_open_root(lfs, cfg, err);
 	if (ret) {
@@ -135,7 +149,7 @@ static int local_open(const struct fs_config *cfg, struct fs **ret_fs, char *err
 		return ret;
 	}
 	lfs->fs.ops = &fs_local;
-	lfs->fs.init_flags = LOCAL_INIT_FLAGS;
+	lfs->fs.init_flags = local_init_flags(lfs);
 	*ret_fs = &lfs->fs;
 	return 0;
 }
@@ -158,6 +172,7 @@ static int local_attach(struct fs *fs, struct thr *thr, unsigned int index,
 		return -ENOMEM;
 	t->lfs = lfs;
 	t->ft.thr = thr; /* the ring is watched from the start */
+	t->lock_due_ns = UINT64_MAX;
 	err = fdcache_init(&t->cache, lfs->cache_sets);
 	if (err)
 		goto free_thread;
@@ -201,6 +216,8 @@ static int local_poll(struct fs_thread *ft)
 		n += local_ring_poll(t);
 	if (t->working && __atomic_load_n(&t->worker.done, __ATOMIC_RELAXED))
 		n += local_worker_reap(t);
+	if (t->waiting)
+		n += local_lock_poll(t);
 	if (t->cache.nr_files)
 		fdcache_sweep(t);
 	if (unlikely(reclaim != t->cache.seen_reclaim)) {
@@ -213,7 +230,17 @@ static int local_poll(struct fs_thread *ft)
 
 static int local_timeout_ms(struct fs_thread *ft)
 {
-	return fdcache_timeout_ms(container_of(ft, struct local_thread, ft));
+	const struct local_thread *t = container_of(ft, struct local_thread, ft);
+	int cache = fdcache_timeout_ms(t), lock = local_lock_timeout_ms(t);
+
+	if (cache < 0 || lock < 0)
+		return max(cache, lock);
+	return min(cache, lock);
+}
+
+static void local_cancel(struct fs_thread *ft)
+{
+	local_lock_cancel(container_of(ft, struct local_thread, ft));
 }
 
 /* Every thread empties its descriptor cache, too: the directories may be gone for good. */
@@ -221,6 +248,7 @@ static void local_reset(struct fs *fs)
 {
 	struct local_fs *lfs = container_of(fs, struct local_fs, fs);
 
+	local_lock_reset(lfs);
 	lfh_close_all(&lfs->fhs);
 	nodetab_forget_all(lfs->nodes);
 	__atomic_add_fetch(&lfs->reclaim, 1, __ATOMIC_RELAXED);
@@ -235,6 +263,7 @@ const struct fs_ops fs_local = {
 	.detach = local_detach,
 	.poll = local_poll,
 	.timeout_ms = local_timeout_ms,
+	.cancel = local_cancel,
 	.reset = local_reset,
 	.op = {
 		[FUSE_LOOKUP] = local_op_lookup,
@@ -264,8 +293,12 @@ const struct fs_ops fs_local = {
 		[FUSE_READDIR] = local_op_readdir,
 		[FUSE_RELEASEDIR] = local_op_releasedir,
 		[FUSE_FSYNCDIR] = local_op_fsyncdir,
+		[FUSE_GETLK] = local_op_getlk,
+		[FUSE_SETLK] = local_op_setlk,
+		[FUSE_SETLKW] = local_op_setlkw,
 		[FUSE_ACCESS] = local_op_access,
 		[FUSE_CREATE] = local_op_create,
+		[FUSE_INTERRUPT] = local_op_interrupt,
 		[FUSE_IOCTL] = local_op_ioctl,
 		[FUSE_BATCH_FORGET] = local_op_batch_forget,
 		[FUSE_FALLOCATE] = local_op_fallocate,

@@ -9,6 +9,7 @@
  *   fh.c       file handles the guest holds (open files and directories)
  *   cred.c     whose rights a system call runs with
  *   ring.c     io_uring and the worker for calls it does not offer
+ *   lock.c     locks, and the requests that wait for one; locktab.c remembers them
  *   meta.c create.c file.c rw.c dir.c xattr.c   the operations
  */
 #ifndef FS_LOCAL_H
@@ -21,6 +22,7 @@
 
 #include "fs/fs.h"
 #include "fs/nodetab.h"
+#include "lock.h"
 
 #define LOCAL_HANDLE_MAX 64 /* of the kernel's 128; what is longer keeps a descriptor instead */
 #define LOCAL_MOUNTS_MAX 64 /* file systems below the directory that are reached by handle */
@@ -99,6 +101,8 @@ struct local_fs {
 	uint32_t fd_nodes; /* nodes that keep a descriptor */
 	uint32_t reclaim; /* goes up when descriptors ran out: every thread empties its cache */
 	struct lfh_table fhs;
+	struct lktab locks;
+	bool posix_lock, flock; /* const: served */
 };
 
 struct lfdcache {
@@ -135,6 +139,9 @@ struct local_thread {
 	unsigned int queued; /* SQEs not submitted yet */
 	unsigned int inflight; /* in the ring, or queued */
 	unsigned int working; /* given to the worker */
+	unsigned int waiting; /* for a lock */
+	bool lock_kick; /* atomic: one of those may be over */
+	uint64_t lock_due_ns; /* when to try again, unless kicked */
 	int kill_personality; /* root without CAP_FSETID, for writes that clear setuid; 0: none */
 	unsigned int round_reads; /* READs since poll(); this and the next two: see rw.c */
 	bool batch; /* the last round brought several */
@@ -165,6 +172,7 @@ struct lreq {
 	struct lnode *node;
 	struct lfd lfd;
 	int err; /* of work */
+	struct lkwait wait;
 	size_t want;
 	struct iovec iov[LREQ_IOV];
 };
@@ -288,6 +296,19 @@ void local_work(struct local_thread *t, struct fs_req *req, int (*work)(struct f
 		void (*worked)(struct fs_req *, int err));
 int local_worker_reap(struct local_thread *t);
 
+/* lock.c */
+/* Waits that are over; completes them. Cheap when nothing is due. */
+int local_lock_poll(struct local_thread *t);
+int local_lock_timeout_ms(const struct local_thread *t);
+/* Every wait of this thread ends with EINTR before this returns. */
+void local_lock_cancel(struct local_thread *t);
+/* The owner closed a file of the node: its locks go. */
+void local_lock_flush(struct local_thread *t, uint64_t nodeid, uint64_t owner);
+/* The file is closed for good: locks taken through it go. Before lfh_close(). */
+void local_lock_release(struct local_thread *t, uint64_t nodeid, const struct fuse_release_in *in);
+/* All go, all waits end. Any thread. */
+void local_lock_reset(struct local_fs *lfs);
+
 /* Operations; one function per slot of local.c's table. */
 void local_op_lookup(struct fs_req *req);
 void local_op_forget(struct fs_req *req);
@@ -314,6 +335,10 @@ void local_op_lseek(struct fs_req *req);
 void local_op_copy_file_range(struct fs_req *req);
 void local_op_syncfs(struct fs_req *req);
 void local_op_ioctl(struct fs_req *req);
+void local_op_getlk(struct fs_req *req);
+void local_op_setlk(struct fs_req *req);
+void local_op_setlkw(struct fs_req *req);
+void local_op_interrupt(struct fs_req *req);
 void local_op_read(struct fs_req *req);
 void local_op_write(struct fs_req *req);
 void local_op_opendir(struct fs_req *req);
