@@ -118,6 +118,7 @@ struct fs_req {
 		const struct fuse_copy_file_range_in *copy_file_range;
 		const struct fuse_syncfs_in *syncfs;
 		const struct fuse_lk_in *lk;
+		const struct fuse_statx_in *statx;
 	};
 	const char *name[2]; /* NULL, or checked: entries 1..NAME_MAX, not "." nor ".." */
 	/* Bytes from the guest that follow: WRITE payload, SETXATTR value, IOCTL input,
@@ -146,6 +147,8 @@ struct fs_req {
 		struct fuse_ioctl_out *ioctl_out;
 		struct fuse_lseek_out *sought;
 		struct fuse_lk_out *lk_out;
+		struct fuse_statx_out *statx_out;
+		struct fuse_copy_file_range_out *copied; /* COPY_FILE_RANGE_64 */
 	};
 	struct fuse_open_out *create_open; /* CREATE's second half */
 	size_t out_len; /* bytes put into room; 0 at start */

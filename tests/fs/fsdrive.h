@@ -53,6 +53,7 @@ struct call {
 		struct fuse_copy_file_range_in copy;
 		struct fuse_syncfs_in syncfs;
 		struct fuse_lk_in lk;
+		struct fuse_statx_in statx;
 		struct fuse_interrupt_in interrupt;
 	} arg;
 	union {
@@ -65,6 +66,8 @@ struct call {
 		struct fuse_ioctl_out ioctl;
 		struct fuse_lseek_out sought;
 		struct fuse_lk_out lk;
+		struct fuse_statx_out statx;
+		struct fuse_copy_file_range_out copied;
 	} out;
 	struct fuse_open_out create_open;
 	struct iovec data, room;

@@ -209,7 +209,7 @@ static void test_ioctl(void **state)
 	call_room(c, 8);
 	err = call_run(c);
 	if (!err) {
-		assert_int_equal(c->req.out_len, sizeof(long));
+		assert_int_equal(c->req.out_len, sizeof(flags));
 		memcpy(&flags, c->buf, sizeof(flags));
 		assert_int_equal(flags & FS_IMMUTABLE_FL, 0);
 	} else {

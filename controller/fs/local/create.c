@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Operations on names: CREATE MKNOD MKDIR SYMLINK with the caller's rights; LINK UNLINK RMDIR
+ * Operations on names: CREATE TMPFILE MKNOD MKDIR SYMLINK with the caller's rights; LINK UNLINK RMDIR
  * RENAME as root, the guest's kernel has checked those.
  */
 #include <errno.h>
@@ -13,7 +13,7 @@
 /* Times a name may vanish between "exists" and the open before CREATE gives up. */
 #define CREATE_TRIES 3
 
-/* The parent, pinned, and its descriptor. On error nothing is held. */
+/* The parent, pinned, and its descriptor; name: to be checked, or NULL. On error nothing is held. */
 static int parent_get(struct fs_req *req, uint64_t nodeid, const char *name,
 		      struct lnode **ret_parent, struct lfd *dir)
 {
@@ -23,7 +23,7 @@ static int parent_get(struct fs_req *req, uint64_t nodeid, const char *name,
 	parent = local_node_get(req, nodeid);
 	if (!parent)
 		return -ESTALE;
-	err = local_check_name(name);
+	err = name ? local_check_name(name) : 0;
 	if (!err)
 		err = local_node_fd(local_thread_of(req), parent, dir);
 	if (err)
@@ -128,17 +128,18 @@ static int create_open_existing(struct fs_req *req, const struct lnode *parent, 
 	return err ? err : fd;
 }
 
-static int create_new(struct fs_req *req, const struct lnode *parent, int dirfd,
-		      struct lnode **ret_node)
+/* how: the flags of open() that make a new file. */
+static int create_new(struct fs_req *req, const struct lnode *parent, int dirfd, const char *name,
+		      int how, struct lnode **ret_node)
 {
 	struct local_thread *t = local_thread_of(req);
-	int flags = local_open_flags(req->create->flags) | O_CREAT | O_EXCL;
 	int fd, err;
 
 	err = caller(req);
 	if (err)
 		return err;
-	fd = local_open_name(t, dirfd, req->name[0], flags, req->create->mode & 07777);
+	fd = local_open_name(t, dirfd, name, local_open_flags(req->create->flags) | how,
+			     req->create->mode & 07777);
 	if (fd < 0)
 		return fd;
 	err = local_node_of_fd(t, parent, fd, req->entry, ret_node);
@@ -180,13 +181,38 @@ void local_op_create(struct fs_req *req)
 		return;
 	}
 	for (i = 0; i < CREATE_TRIES; i++) {
-		fd = create_new(req, parent, dir.fd, &child);
+		fd = create_new(req, parent, dir.fd, req->name[0], O_CREAT | O_EXCL, &child);
 		if (fd != -EEXIST || (req->create->flags & O_EXCL))
 			break;
 		fd = create_open_existing(req, parent, dir.fd, &child);
 		if (fd != -ENOENT)
 			break;
 	}
+	local_fd_put(&dir);
+	local_node_put(req, parent);
+	if (fd < 0)
+		fs_req_done(req, fd);
+	else
+		create_reply(req, child, fd);
+}
+
+/* A file without a name; LINK may give it one, unless it is O_EXCL. */
+void local_op_tmpfile(struct fs_req *req)
+{
+	struct lnode *parent, *child = NULL;
+	struct lfd dir;
+	int fd;
+
+	fd = parent_get(req, req->in->nodeid, NULL, &parent, &dir);
+	if (fd) {
+		fs_req_done(req, fd);
+		return;
+	}
+	fd = create_new(req, parent, dir.fd, ".",
+			O_TMPFILE | (int)(req->create->flags & O_EXCL), &child);
+	/* What a file system without them says. */
+	if (fd == -EISDIR)
+		fd = -EOPNOTSUPP;
 	local_fd_put(&dir);
 	local_node_put(req, parent);
 	if (fd < 0)

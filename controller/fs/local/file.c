@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Open files: OPEN RELEASE FLUSH in place; FSYNC FALLOCATE through the ring; COPY_FILE_RANGE,
+ * Open files: OPEN RELEASE FLUSH IOCTL in place; FSYNC FALLOCATE through the ring; COPY_FILE_RANGE,
  * SYNCFS and the cutting off of large files through the worker.
  */
 #include <errno.h>
@@ -192,10 +192,11 @@ void local_op_lseek(struct fs_req *req)
 static int copy_range(struct fs_req *req)
 {
 	const struct fuse_copy_file_range_in *in = req->copy_file_range;
+	bool wide = req->in->opcode == FUSE_COPY_FILE_RANGE_64;
 	struct lreq *job = local_lreq(req);
 	loff_t from = (loff_t)in->off_in, to = (loff_t)in->off_out;
-	/* The reply has 32 bits for what was copied. */
-	size_t len = min(in->len, (uint64_t)(UINT32_MAX & ~4095u));
+	/* The old reply has 32 bits for what was copied. */
+	size_t len = wide ? in->len : min(in->len, (uint64_t)(UINT32_MAX & ~4095u));
 	ssize_t n;
 
 	do {
@@ -203,7 +204,10 @@ static int copy_range(struct fs_req *req)
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
-	req->written->size = (uint32_t)n;
+	if (wide)
+		req->copied->bytes_copied = (uint64_t)n;
+	else
+		req->written->size = (uint32_t)n;
 	return 0;
 }
 
@@ -234,9 +238,22 @@ void local_op_copy_file_range(struct fs_req *req)
 		copy_range_done(req, copy_range(req));
 }
 
+/*
+ * A guest that sees one file system where there are several means all of them with the root. Those
+ * that keep no descriptor have none to be told by.
+ */
 static int syncfs_work(struct fs_req *req)
 {
-	return syncfs(local_lreq(req)->lfd.fd) ? -errno : 0;
+	struct local_fs *lfs = local_thread_of(req)->lfs;
+	bool all = req->in->nodeid == NODETAB_ROOT && !(lfs->fs.session_flags & FUSE_SUBMOUNTS);
+	/* Pairs with the release in mount_add(). */
+	uint32_t nr = all ? __atomic_load_n(&lfs->nr_mounts, __ATOMIC_ACQUIRE) : 0;
+	int err = syncfs(local_lreq(req)->lfd.fd) ? -errno : 0;
+
+	for (uint32_t i = 1; i < nr; i++)
+		if (lfs->mounts[i].fd >= 0 && syncfs(lfs->mounts[i].fd) && !err)
+			err = -errno;
+	return err;
 }
 
 static void syncfs_done(struct fs_req *req, int err)
@@ -283,11 +300,13 @@ static int ioctl_run(struct fs_req *req, int fd)
 	size_t size = _IOC_SIZE(in->cmd);
 	uint32_t cmd = in->cmd;
 
-	/* The 32-bit and 64-bit numbers of these differ by size, and all move an int. */
+	/* The 32-bit and 64-bit numbers of these say int and long, and all move an int. */
 	if (cmd == FS_IOC32_GETFLAGS)
 		cmd = FS_IOC_GETFLAGS;
 	if (cmd == FS_IOC32_SETFLAGS)
 		cmd = FS_IOC_SETFLAGS;
+	if (cmd == FS_IOC_GETFLAGS || cmd == FS_IOC_SETFLAGS)
+		size = sizeof(int);
 	if ((_IOC_DIR(in->cmd) & _IOC_WRITE) && fs_req_get(req, 0, buf, size) != size)
 		return -EINVAL;
 	if ((_IOC_DIR(in->cmd) & _IOC_READ) && (in->out_size < size || req->room_len < size))

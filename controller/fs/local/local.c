@@ -307,5 +307,8 @@ const struct fs_ops fs_local = {
 		[FUSE_LSEEK] = local_op_lseek,
 		[FUSE_COPY_FILE_RANGE] = local_op_copy_file_range,
 		[FUSE_SYNCFS] = local_op_syncfs,
+		[FUSE_TMPFILE] = local_op_tmpfile,
+		[FUSE_STATX] = local_op_statx,
+		[FUSE_COPY_FILE_RANGE_64] = local_op_copy_file_range,
 	},
 };
