@@ -32,6 +32,7 @@ struct raw {
 #define FIELD_STRING const char *
 #define FIELD_INT struct opt_int
 #define FIELD_BOOLEAN bool
+#define FIELD_LIST const char *
 #define OPTION(field, kind, short_name, long_name, arg, text) FIELD_##kind field;
 #include "conf_options.def"
 #undef OPTION
@@ -40,6 +41,19 @@ struct raw {
 static doca_error_t store_STRING(const char **field, void *value)
 {
 	return conf_set_text(field, value) ? DOCA_ERROR_NO_MEMORY : DOCA_SUCCESS;
+}
+
+static doca_error_t store_LIST(const char **field, void *value)
+{
+	char *all = NULL;
+
+	if (!*field)
+		return store_STRING(field, value);
+	if (asprintf(&all, "%s,%s", *field, (const char *)value) < 0)
+		return DOCA_ERROR_NO_MEMORY;
+	free((char *)*field);
+	*field = all;
+	return DOCA_SUCCESS;
 }
 
 static doca_error_t store_INT(struct opt_int *field, void *value)
@@ -66,9 +80,14 @@ static const struct option_def {
 	const char *short_name, *long_name, *argument, *text;
 	enum doca_argp_type type;
 	doca_argp_param_cb_t set;
+	bool repeats;
 } option_def[] = {
+#define TYPE_STRING DOCA_ARGP_TYPE_STRING, .repeats = false
+#define TYPE_LIST DOCA_ARGP_TYPE_STRING, .repeats = true
+#define TYPE_INT DOCA_ARGP_TYPE_INT, .repeats = false
+#define TYPE_BOOLEAN DOCA_ARGP_TYPE_BOOLEAN, .repeats = false
 #define OPTION(field, kind, short_name, long_name, arg, text) \
-	{ short_name, long_name, arg, text, DOCA_ARGP_TYPE_##kind, set_##field },
+	{ short_name, long_name, arg, text, .set = set_##field, .type = TYPE_##kind },
 #include "conf_options.def"
 #undef OPTION
 };
@@ -88,6 +107,8 @@ static doca_error_t register_option(const struct option_def *o)
 	doca_argp_param_set_description(param, o->text);
 	doca_argp_param_set_type(param, o->type);
 	doca_argp_param_set_callback(param, o->set);
+	if (o->repeats)
+		doca_argp_param_set_multiplicity(param);
 	return doca_argp_register_param(param);
 }
 
@@ -106,6 +127,7 @@ static int parse_options(struct raw *raw, int argc, char **argv)
 static void raw_free(struct raw *raw)
 {
 #define FREE_STRING(field) free((char *)raw->field)
+#define FREE_LIST FREE_STRING
 #define FREE_INT(field)
 #define FREE_BOOLEAN(field)
 #define OPTION(field, kind, short_name, long_name, arg, text) FREE_##kind(field);
@@ -429,6 +451,7 @@ static int check_devices(struct conf *conf)
 		/* Only NFS has the test mode. */
 		d->fs.null_io = d->fs.null_io && !strcmp(d->fs.type, "nfs");
 		d->fs.queue_size = (unsigned int)d->queue_size;
+		d->fs.bounced = conf->dma;
 	}
 	return check_sockets(conf);
 }

@@ -54,7 +54,12 @@ struct fs_config {
 	bool readonly;
 	bool null_io; /* DOCA_VIRTIOFS_USE_NULL_NFS_FSDEV: READ and WRITE touch nothing */
 	enum fs_cache_mode cache;
-	bool no_posix_lock, no_flock; /* local: those stay the guest's own business */
+	/* local, as the options of these names; see conf_local.def */
+	bool no_posix_lock, no_flock;
+	bool posix_acl, security_label, no_killpriv_v2, writeback, allow_direct_io;
+	const char *translate_uid, *translate_gid; /* rules of virtiofsd, with commas; or NULL */
+	const char *xattrmap; /* rules of virtiofsd; or NULL */
+	bool bounced; /* requests go through buffers of at most FS_MAX_IO bytes */
 	unsigned int queue_size; /* of the device; 0: unknown. What waits keeps a place in one. */
 	const char *state_dir; /* where a back end may keep journals, or NULL */
 	const char *wrap; /* instruments, "log,delay=2ms,error=1%", outermost first, or NULL */
@@ -133,6 +138,10 @@ struct fs_req {
 	size_t room_len;
 	uint32_t ngroups; /* supplementary groups the guest sent (create operations) */
 	gid_t groups[FS_NGROUPS_MAX];
+	/* Security label of what is created: name of the attribute (NULL: none) and its value. */
+	const char *label_name;
+	const void *label;
+	size_t label_len;
 
 	/* reply */
 	union { /* zeroed; adjacent to the reply header */

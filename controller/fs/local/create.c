@@ -32,10 +32,19 @@ static int parent_get(struct fs_req *req, uint64_t nodeid, const char *name,
 	return err;
 }
 
-static int caller(struct fs_req *req)
+/*
+ * The caller's rights; mask: its umask. A guest that tells the group that matters for setgid is held
+ * to what it sends, unless other groups may count (ACLs) or ids are others here: it has checked.
+ */
+static int caller(struct fs_req *req, uint32_t mask)
 {
-	/* A guest that tells the groups that matter is held to them. */
-	return cred_caller(req, req->ft->fs->session_flags & FUSE_CREATE_SUPP_GROUP);
+	const struct local_fs *lfs = local_thread_of(req)->lfs;
+	uint64_t session = req->ft->fs->session_flags;
+	bool strict = (session & FUSE_CREATE_SUPP_GROUP) && !lfs->posix_acl &&
+		      idmap_is_empty(&lfs->uids) && idmap_is_empty(&lfs->gids);
+
+	cred_umask(session & FUSE_DONT_MASK ? mask & 0777 : 0);
+	return cred_caller(req, strict);
 }
 
 static int do_mknod(struct fs_req *req, int dirfd)
@@ -56,10 +65,32 @@ static int do_symlink(struct fs_req *req, int dirfd)
 	return symlinkat(req->name[1], dirfd, req->name[0]);
 }
 
-/* make() puts a new name into dirfd; the reply is its entry. */
-static void make_entry(struct fs_req *req, int (*make)(struct fs_req *, int dirfd))
+/* The new name's node, its entry in the reply, its label. An object without its label goes again. */
+static int entry_of_new(struct fs_req *req, const struct lnode *parent, int dirfd,
+			struct lnode **ret_child)
 {
 	struct local_thread *t = local_thread_of(req);
+	struct lfd lfd;
+	int err = local_node_of_name(t, parent, dirfd, req->name[0], req->entry, ret_child);
+
+	if (err || !req->label_name)
+		return err;
+	err = local_node_fd(t, *ret_child, &lfd);
+	if (!err) {
+		err = local_set_label(req, lfd.fd);
+		local_fd_put(&lfd);
+	}
+	if (err) {
+		unlinkat(dirfd, req->name[0], req->in->opcode == FUSE_MKDIR ? AT_REMOVEDIR : 0);
+		local_node_put(req, *ret_child);
+	}
+	return err;
+}
+
+/* make() puts a new name into dirfd; the reply is its entry. mask: the caller's umask. */
+static void make_entry(struct fs_req *req, uint32_t mask,
+		       int (*make)(struct fs_req *, int dirfd))
+{
 	struct lnode *parent, *child;
 	struct lfd dir;
 	int err;
@@ -69,13 +100,13 @@ static void make_entry(struct fs_req *req, int (*make)(struct fs_req *, int dirf
 		fs_req_done(req, err);
 		return;
 	}
-	err = caller(req);
+	err = caller(req, mask);
 	if (!err && make(req, dir.fd))
 		err = local_errno();
 	/* The caller may not be allowed to search where it may write. */
 	cred_root();
 	if (!err)
-		err = local_node_of_name(t, parent, dir.fd, req->name[0], req->entry, &child);
+		err = entry_of_new(req, parent, dir.fd, &child);
 	local_fd_put(&dir);
 	local_node_put(req, parent);
 	if (err)
@@ -86,17 +117,17 @@ static void make_entry(struct fs_req *req, int (*make)(struct fs_req *, int dirf
 
 void local_op_mknod(struct fs_req *req)
 {
-	make_entry(req, do_mknod);
+	make_entry(req, req->mknod->umask, do_mknod);
 }
 
 void local_op_mkdir(struct fs_req *req)
 {
-	make_entry(req, do_mkdir);
+	make_entry(req, req->mkdir->umask, do_mkdir);
 }
 
 void local_op_symlink(struct fs_req *req)
 {
-	make_entry(req, do_symlink);
+	make_entry(req, 0, do_symlink);
 }
 
 /* An existing file of that name, for a CREATE without O_EXCL. Descriptor or -errno. */
@@ -112,12 +143,14 @@ static int create_open_existing(struct fs_req *req, const struct lnode *parent, 
 		return err;
 	fd = (*ret_node)->key.fmt == S_IFDIR ?
 		     -EISDIR :
-		     local_node_open(t, *ret_node, local_open_flags(req->create->flags));
+		     local_open_file(t, *ret_node, &local_lreq(req)->open_flags);
 	if (fd >= 0 && (req->create->flags & O_TRUNC)) {
 		err = req->create->open_flags & FUSE_OPEN_KILL_SUIDGID ? cred_root_kill() : 0;
 		if (!err && ftruncate(fd, 0))
 			err = -errno;
 		cred_root();
+		if (!err)
+			local_drop_caps(t->lfs, fd);
 		if (!err) /* the attributes in the reply are from before */
 			req->entry->attr.size = req->entry->attr.blocks = 0;
 	}
@@ -135,16 +168,28 @@ static int create_new(struct fs_req *req, const struct lnode *parent, int dirfd,
 	struct local_thread *t = local_thread_of(req);
 	int fd, err;
 
-	err = caller(req);
+	err = caller(req, req->create->umask);
 	if (err)
 		return err;
-	fd = local_open_name(t, dirfd, name, local_open_flags(req->create->flags) | how,
+	/* O_DIRECT where there is none would fail with the file made. */
+	fd = local_open_name(t, dirfd, name, (local_lreq(req)->open_flags & ~O_DIRECT) | how,
 			     req->create->mode & 07777);
 	if (fd < 0)
 		return fd;
+	if ((local_lreq(req)->open_flags & O_DIRECT) && fcntl(fd, F_SETFL, O_DIRECT))
+		local_lreq(req)->open_flags &= ~O_DIRECT;
 	err = local_node_of_fd(t, parent, fd, req->entry, ret_node);
+	if (!err && req->label_name) {
+		err = local_set_label(req, fd);
+		if (err)
+			local_node_put(req, *ret_node);
+	}
 	if (!err)
 		return fd;
+	if (how & O_CREAT) {
+		cred_root();
+		unlinkat(dirfd, name, 0);
+	}
 	close(fd);
 	return err;
 }
@@ -152,7 +197,7 @@ static int create_new(struct fs_req *req, const struct lnode *parent, int dirfd,
 static void create_reply(struct fs_req *req, struct lnode *ln, int fd)
 {
 	struct local_thread *t = local_thread_of(req);
-	int err = lfh_open(&t->lfs->fhs, fd, req->create->flags, NULL,
+	int err = lfh_open(&t->lfs->fhs, fd, local_lreq(req)->open_flags, NULL,
 			   &req->create_open->fh);
 
 	if (err) {
@@ -171,10 +216,12 @@ static void create_reply(struct fs_req *req, struct lnode *ln, int fd)
  */
 void local_op_create(struct fs_req *req)
 {
+	struct local_thread *t = local_thread_of(req);
 	struct lnode *parent, *child = NULL;
 	struct lfd dir;
 	int i, fd;
 
+	local_lreq(req)->open_flags = local_open_flags(t->lfs, req->create->flags);
 	fd = parent_get(req, req->in->nodeid, req->name[0], &parent, &dir);
 	if (fd) {
 		fs_req_done(req, fd);
@@ -199,10 +246,12 @@ void local_op_create(struct fs_req *req)
 /* A file without a name; LINK may give it one, unless it is O_EXCL. */
 void local_op_tmpfile(struct fs_req *req)
 {
+	struct local_thread *t = local_thread_of(req);
 	struct lnode *parent, *child = NULL;
 	struct lfd dir;
 	int fd;
 
+	local_lreq(req)->open_flags = local_open_flags(t->lfs, req->create->flags);
 	fd = parent_get(req, req->in->nodeid, NULL, &parent, &dir);
 	if (fd) {
 		fs_req_done(req, fd);

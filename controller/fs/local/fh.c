@@ -71,7 +71,7 @@ static int lfh_alloc(struct lfh_table *tab, struct lfh **ret_f)
 	return err;
 }
 
-int lfh_open(struct lfh_table *tab, int fd, uint32_t flags, struct ldir *dir, uint64_t *ret_fh)
+int lfh_open(struct lfh_table *tab, int fd, int flags, struct ldir *dir, uint64_t *ret_fh)
 {
 	struct lfh *f;
 	int err;
@@ -90,6 +90,7 @@ int lfh_open(struct lfh_table *tab, int fd, uint32_t flags, struct ldir *dir, ui
 	f->fd = fd;
 	f->dir = dir;
 	f->sync = flags & (O_SYNC | O_DSYNC);
+	f->direct = flags & O_DIRECT;
 	f->nowait = LFH_NOWAIT_UNKNOWN;
 	__atomic_store_n(&f->closed, 0, __ATOMIC_RELAXED);
 	*ret_fh = (uint64_t)LFH_GEN(__atomic_load_n(&f->ref, __ATOMIC_RELAXED)) << 32 | f->slot;

@@ -12,14 +12,20 @@
 #include "local.h"
 
 /*
- * Left out on purpose: O_DIRECT (the host's page cache is what the guest bypasses its own for, and
- * its buffers need not be aligned for the host's disk), O_APPEND (the guest's offsets are exact,
- * and writes in flight together would change places), O_NONBLOCK and O_NOATIME.
+ * Left out on purpose: O_DIRECT unless it was asked for (the host's page cache is what the guest
+ * bypasses its own for, and its buffers need not be aligned for the host's disk), O_APPEND (the
+ * guest's offsets are exact, and writes in flight together would change places), O_NONBLOCK and
+ * O_NOATIME.
  */
-int local_open_flags(uint32_t guest_flags)
+int local_open_flags(const struct local_fs *lfs, uint32_t guest_flags)
 {
 	int flags = (int)(guest_flags & (O_ACCMODE | O_SYNC | O_DSYNC)) | O_LARGEFILE;
 
+	if (lfs->direct_io)
+		flags |= (int)(guest_flags & O_DIRECT);
+	/* Its cache fills up a page that is only written in part. */
+	if (lfs->writeback && (flags & O_ACCMODE) == O_WRONLY)
+		flags = (flags & ~O_ACCMODE) | O_RDWR;
 	/* O_TRUNC is done with the descriptor, which has to be writable then. */
 	if ((guest_flags & O_TRUNC) && (flags & O_ACCMODE) == O_RDONLY)
 		flags = (flags & ~O_ACCMODE) | O_RDWR;
@@ -32,7 +38,7 @@ static void open_finish(struct fs_req *req, int err)
 	struct lreq *job = local_lreq(req);
 
 	if (!err)
-		err = lfh_open(&t->lfs->fhs, job->lfd.fd, req->open->flags, NULL,
+		err = lfh_open(&t->lfs->fhs, job->lfd.fd, job->open_flags, NULL,
 			       &req->opened->fh);
 	if (err)
 		close(job->lfd.fd);
@@ -50,7 +56,21 @@ static int open_truncate(struct fs_req *req)
 	if (!err && ftruncate(local_lreq(req)->lfd.fd, 0))
 		err = -errno;
 	cred_root();
+	if (!err)
+		local_drop_caps(local_thread_of(req)->lfs, local_lreq(req)->lfd.fd);
 	return err;
+}
+
+int local_open_file(struct local_thread *t, struct lnode *ln, int *flags)
+{
+	int fd = local_node_open(t, ln, *flags);
+
+	/* A file system without O_DIRECT: what it promises is no guarantee anyway. */
+	if (fd == -EINVAL && (*flags & O_DIRECT)) {
+		*flags &= ~O_DIRECT;
+		fd = local_node_open(t, ln, *flags);
+	}
+	return fd;
 }
 
 void local_op_open(struct fs_req *req)
@@ -60,10 +80,9 @@ void local_op_open(struct fs_req *req)
 	struct lnode *ln = local_node_get(req, req->in->nodeid);
 	int fd = -ESTALE;
 
+	job->open_flags = local_open_flags(t->lfs, req->open->flags);
 	if (ln)
-		fd = ln->key.fmt == S_IFDIR ?
-			     -EISDIR :
-			     local_node_open(t, ln, local_open_flags(req->open->flags));
+		fd = ln->key.fmt == S_IFDIR ? -EISDIR : local_open_file(t, ln, &job->open_flags);
 	local_node_put(req, ln);
 	if (fd < 0) {
 		fs_req_done(req, fd);

@@ -12,14 +12,18 @@
 #include "fs/types.h"
 
 /*
- * Promised to the guest, and why not more: DONT_MASK is left out so that the guest applies its
- * umask; EXPORT_SUPPORT needs LOOKUP of ".." which nobody gets here; ACLs are not served.
+ * Promised to every guest. Others come with options; EXPORT_SUPPORT needs LOOKUP of ".." which nobody
+ * gets here.
  */
 #define LOCAL_INIT_FLAGS                                                                           \
 	(FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_BIG_WRITES | FUSE_AUTO_INVAL_DATA |          \
 	 FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO | FUSE_PARALLEL_DIROPS | FUSE_MAX_PAGES |     \
-	 FUSE_HANDLE_KILLPRIV_V2 | FUSE_ASYNC_DIO | FUSE_SUBMOUNTS | FUSE_INIT_EXT |               \
-	 FUSE_CREATE_SUPP_GROUP)
+	 FUSE_ASYNC_DIO | FUSE_SUBMOUNTS | FUSE_INIT_EXT | FUSE_SETXATTR_EXT |                     \
+	 FUSE_CREATE_SUPP_GROUP | FUSE_DIRECT_IO_ALLOW_MMAP | FUSE_ALLOW_IDMAP)
+
+/* As much as fits into one of the guest's queue of 1024: Linux sends that if its administrator
+ * raises fs.fuse.max_pages_limit. */
+#define LOCAL_MAX_IO (1020u * 4096)
 
 /* Requests that may wait for locks when nobody tells the size of a queue: half of the usual one. */
 #define LOCAL_WAITING 128
@@ -86,6 +90,7 @@ static void local_close(struct fs *fs)
 			close(lfs->mounts[i].fd);
 	if (lfs->root_fd >= 0)
 		close(lfs->root_fd);
+	xattrmap_fini(&lfs->xattrs);
 	pthread_mutex_destroy(&lfs->mount_lock);
 	free(lfs);
 }
@@ -116,10 +121,42 @@ static int local_open_root(struct local_fs *lfs, const struct fs_config *cfg, ch
 	return ret;
 }
 
-static uint64_t local_init_flags(const struct local_fs *lfs)
+/* Of ACLs, the default one replaces the umask: the guest leaves both to us then. */
+static uint64_t local_init_flags(const struct fs_config *cfg)
 {
-	return LOCAL_INIT_FLAGS | (lfs->posix_lock ? FUSE_POSIX_LOCKS : 0) |
-	       (lfs->flock ? FUSE_FLOCK_LOCKS : 0);
+	uint64_t flags = LOCAL_INIT_FLAGS;
+
+	flags |= cfg->no_posix_lock ? 0 : FUSE_POSIX_LOCKS;
+	flags |= cfg->no_flock ? 0 : FUSE_FLOCK_LOCKS;
+	flags |= cfg->no_killpriv_v2 ? 0 : FUSE_HANDLE_KILLPRIV_V2;
+	flags |= cfg->posix_acl ? FUSE_POSIX_ACL | FUSE_DONT_MASK : 0;
+	flags |= cfg->security_label ? FUSE_SECURITY_CTX : 0;
+	flags |= cfg->writeback ? FUSE_WRITEBACK_CACHE : 0;
+	/* Nobody asks again where a link leads to. */
+	flags |= cfg->cache == FS_CACHE_ALWAYS ? FUSE_CACHE_SYMLINKS : 0;
+	return flags;
+}
+
+static int local_options(struct local_fs *lfs, const struct fs_config *cfg, char *err)
+{
+	int ret;
+
+	lfs->posix_lock = !cfg->no_posix_lock;
+	lfs->flock = !cfg->no_flock;
+	lfs->posix_acl = cfg->posix_acl;
+	lfs->writeback = cfg->writeback;
+	lfs->direct_io = cfg->allow_direct_io;
+	lfs->fs.init_flags = local_init_flags(cfg);
+	lfs->fs.max_io = cfg->bounced ? 0 : LOCAL_MAX_IO;
+	if (cfg->writeback && cfg->cache == FS_CACHE_NONE) {
+		snprintf(err, FS_ERR_LEN, "writeback: with cache mode none there is nothing to write "
+			 "back: use auto or always");
+		return -EINVAL;
+	}
+	ret = idmap_parse(&lfs->uids, cfg->translate_uid, "translate-uid", err);
+	if (!ret)
+		ret = idmap_parse(&lfs->gids, cfg->translate_gid, "translate-gid", err);
+	return ret ? ret : local_xattr_open(lfs, cfg, err);
 }
 
 static int local_open(const struct fs_config *cfg, struct fs **ret_fs, char *err)
@@ -140,16 +177,16 @@ static int local_open(const struct fs_config *cfg, struct fs **ret_fs, char *err
 	pthread_mutex_init(&lfs->mount_lock, NULL);
 	lfh_table_init(&lfs->fhs, 0);
 	lktab_init(&lfs->locks, 0, cfg->queue_size ? cfg->queue_size / 2 : LOCAL_WAITING);
-	lfs->posix_lock = !cfg->no_posix_lock;
-	lfs->flock = !cfg->no_flock;
 	lfs->switch_creds = cred_can_switch();
-	ret = local_open_root(lfs, cfg, err);
+	lfs->root_fd = -1;
+	ret = local_options(lfs, cfg, err);
+	if (!ret)
+		ret = local_open_root(lfs, cfg, err);
 	if (ret) {
 		local_close(&lfs->fs);
 		return ret;
 	}
 	lfs->fs.ops = &fs_local;
-	lfs->fs.init_flags = local_init_flags(lfs);
 	*ret_fs = &lfs->fs;
 	return 0;
 }
@@ -162,11 +199,14 @@ static int local_attach(struct fs *fs, struct thr *thr, unsigned int index,
 	int err;
 
 	/*
-	 * The guest has applied its umask, ours must not be added. A thread gets one of its own
-	 * where it may (containers can forbid that); otherwise this is the process's.
+	 * The guest has applied its umask, or tells it with each request: ours must not be added. A
+	 * thread gets one of its own where it may (containers can forbid that); otherwise this is
+	 * the process's, and always 0.
 	 */
-	unshare(CLONE_FS);
+	if (unshare(CLONE_FS) && lfs->posix_acl)
+		return -errno;
 	umask(0);
+	cred_umask(0);
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;

@@ -10,6 +10,7 @@
  *   cred.c     whose rights a system call runs with
  *   ring.c     io_uring and the worker for calls it does not offer
  *   lock.c     locks, and the requests that wait for one; locktab.c remembers them
+ *   idmap.c xattrmap.c   other ids, other names of attributes than in the guest
  *   meta.c create.c file.c rw.c dir.c xattr.c   the operations
  */
 #ifndef FS_LOCAL_H
@@ -22,7 +23,9 @@
 
 #include "fs/fs.h"
 #include "fs/nodetab.h"
+#include "idmap.h"
 #include "lock.h"
+#include "xattrmap.h"
 
 #define LOCAL_HANDLE_MAX 64 /* of the kernel's 128; what is longer keeps a descriptor instead */
 #define LOCAL_MOUNTS_MAX 64 /* file systems below the directory that are reached by handle */
@@ -68,6 +71,7 @@ struct lfh {
 	int fd;
 	struct ldir *dir; /* NULL: a file */
 	bool sync; /* O_SYNC or O_DSYNC: every write waits for the disk */
+	bool direct; /* O_DIRECT: so does every transfer */
 	/* Reads without waiting: any thread finds out, all find the same. */
 	enum { LFH_NOWAIT_UNKNOWN, LFH_NOWAIT_YES, LFH_NOWAIT_NO } nowait;
 };
@@ -102,7 +106,14 @@ struct local_fs {
 	uint32_t reclaim; /* goes up when descriptors ran out: every thread empties its cache */
 	struct lfh_table fhs;
 	struct lktab locks;
-	bool posix_lock, flock; /* const: served */
+	/* options, const */
+	bool posix_lock, flock; /* served */
+	bool posix_acl; /* shown and set; the umask is applied here, or the default ACL instead */
+	bool writeback; /* the guest reads what it opened for writing only, to fill pages */
+	bool direct_io; /* O_DIRECT is passed on */
+	struct idmap uids, gids;
+	struct xattrmap xattrs;
+	char caps[XATTRMAP_NAME]; /* here security.capability has this name; "" where it is itself */
 };
 
 struct lfdcache {
@@ -172,6 +183,7 @@ struct lreq {
 	struct lnode *node;
 	struct lfd lfd;
 	int err; /* of work */
+	int open_flags;
 	struct lkwait wait;
 	size_t want;
 	struct iovec iov[LREQ_IOV];
@@ -232,7 +244,8 @@ int local_node_of_name(struct local_thread *t, const struct lnode *parent, int d
 		       const char *name, struct fuse_entry_out *entry, struct lnode **ret_node);
 /* Fills *req's entry reply's validity, grants the guest its reference, unpins, completes. */
 void local_entry_done(struct fs_req *req, struct lnode *ln);
-void local_attr_from_statx(struct fuse_attr *attr, const struct statx *stx);
+void local_attr_from_statx(const struct local_fs *lfs, struct fuse_attr *attr,
+			   const struct statx *stx);
 #define LOCAL_STATX_MASK (STATX_BASIC_STATS | STATX_MNT_ID)
 /* Path of a descriptor for calls that only take paths. buf: LOCAL_PROC_LEN. */
 #define LOCAL_PROC_LEN 32
@@ -244,10 +257,10 @@ int local_check_name(const char *name);
 int lfh_table_init(struct lfh_table *tab, uint32_t max);
 void lfh_table_fini(struct lfh_table *tab);
 /*
- * dir: NULL for a file, opened with these flags. Consumes fd and dir on success. 0 or -ENFILE,
- * -ENOMEM.
+ * dir: NULL for a file, opened with these flags of open(). Consumes fd and dir on success. 0 or
+ * -ENFILE, -ENOMEM.
  */
-int lfh_open(struct lfh_table *tab, int fd, uint32_t flags, struct ldir *dir, uint64_t *ret_fh);
+int lfh_open(struct lfh_table *tab, int fd, int flags, struct ldir *dir, uint64_t *ret_fh);
 /* NULL: unknown, stale or of the other kind (-EBADF). */
 struct lfh *lfh_get(struct lfh_table *tab, uint64_t fh, bool is_dir);
 void lfh_put(struct lfh_table *tab, struct lfh *f);
@@ -270,6 +283,8 @@ void cred_root(void);
  * guests that cannot tell us the caller's groups and have checked themselves. 0 or -errno.
  */
 int cred_caller(const struct fs_req *req, bool strict);
+/* New files get these bits not; 0 is what attach starts with. */
+void cred_umask(mode_t mask);
 /* Root that does not keep setuid and setgid bits over a write, truncate or open. 0 or -errno. */
 int cred_root_kill(void);
 
@@ -354,7 +369,15 @@ void local_op_listxattr(struct fs_req *req);
 void local_op_removexattr(struct fs_req *req);
 
 /* Shared by OPEN and CREATE: flags of the guest -> flags of open(2). */
-int local_open_flags(uint32_t guest_flags);
+int local_open_flags(const struct local_fs *lfs, uint32_t guest_flags);
+/* local_node_open(), without O_DIRECT where the file system has none: *flags says. */
+int local_open_file(struct local_thread *t, struct lnode *ln, int *flags);
+/* xattr.c: its options, at open. 0 or -errno with *err filled. */
+int local_xattr_open(struct local_fs *lfs, const struct fs_config *cfg, char *err);
+/* What the kernel does by itself where security.capability has its own name. */
+void local_drop_caps(const struct local_fs *lfs, int fd);
+/* The label the guest's kernel chose for a new object. fd: of any kind. Root. 0 or -errno. */
+int local_set_label(struct fs_req *req, int fd);
 /* Shared by OPEN and SETATTR: does cutting the file to size belong to the worker? */
 bool local_truncate_is_slow(int fd, uint64_t size);
 

@@ -96,7 +96,7 @@ static int getattr_from_fd(struct fs_req *req, int fd)
 
 	if (statx(fd, "", AT_EMPTY_PATH, LOCAL_STATX_MASK, &stx))
 		return local_errno();
-	local_attr_from_statx(&req->attr->attr, &stx);
+	local_attr_from_statx(local_thread_of(req)->lfs, &req->attr->attr, &stx);
 	fs_attr_set_valid(req->ft->fs, req->attr);
 	return 0;
 }
@@ -144,7 +144,8 @@ static struct fuse_sx_time sx_time(struct statx_timestamp t)
 }
 
 /* The mount is the guest's own matter: no id of ours, and no root of one. */
-static void statx_to_fuse(struct fuse_statx *out, const struct statx *stx)
+static void statx_to_fuse(const struct local_fs *lfs, struct fuse_statx *out,
+			  const struct statx *stx)
 {
 	*out = (struct fuse_statx){
 		.mask = stx->stx_mask & (STATX_BASIC_STATS | STATX_BTIME),
@@ -152,8 +153,8 @@ static void statx_to_fuse(struct fuse_statx *out, const struct statx *stx)
 		.attributes = stx->stx_attributes & ~(uint64_t)STATX_ATTR_MOUNT_ROOT,
 		.attributes_mask = stx->stx_attributes_mask & ~(uint64_t)STATX_ATTR_MOUNT_ROOT,
 		.nlink = stx->stx_nlink,
-		.uid = stx->stx_uid,
-		.gid = stx->stx_gid,
+		.uid = idmap_to_guest(&lfs->uids, stx->stx_uid),
+		.gid = idmap_to_guest(&lfs->gids, stx->stx_gid),
 		.mode = stx->stx_mode,
 		.ino = stx->stx_ino,
 		.size = stx->stx_size,
@@ -180,7 +181,7 @@ static int statx_from_fd(struct fs_req *req, int fd)
 	if (statx(fd, "", (int)(AT_EMPTY_PATH | in->sx_flags),
 		  STATX_BASIC_STATS | (in->sx_mask & STATX_BTIME), &stx))
 		return local_errno();
-	statx_to_fuse(&req->statx_out->stat, &stx);
+	statx_to_fuse(local_thread_of(req)->lfs, &req->statx_out->stat, &stx);
 	fs_attr_set_valid(req->ft->fs, &valid);
 	req->statx_out->attr_valid = valid.attr_valid;
 	req->statx_out->attr_valid_nsec = valid.attr_valid_nsec;
@@ -194,15 +195,35 @@ void local_op_statx(struct fs_req *req)
 
 /* SETATTR: owner and mode; size, perhaps in the worker; times and reply. */
 
-static int setattr_owner_mode(const struct fuse_setattr_in *in, const struct lnode *ln, int fd)
+static int setattr_owner(const struct local_fs *lfs, const struct fuse_setattr_in *in, int fd)
 {
-	uid_t uid = in->valid & FATTR_UID ? in->uid : (uid_t)-1;
-	gid_t gid = in->valid & FATTR_GID ? in->gid : (gid_t)-1;
+	uid_t uid = (uid_t)-1;
+	gid_t gid = (gid_t)-1;
+	int err = 0;
+
+	if (in->valid & FATTR_UID)
+		err = idmap_to_host(&lfs->uids, in->uid, &uid);
+	if (!err && (in->valid & FATTR_GID))
+		err = idmap_to_host(&lfs->gids, in->gid, &gid);
+	if (!err && fchownat(fd, "", uid, gid, AT_EMPTY_PATH))
+		err = -errno;
+	if (!err)
+		local_drop_caps(lfs, fd);
+	return err;
+}
+
+static int setattr_owner_mode(const struct local_fs *lfs, const struct fuse_setattr_in *in,
+			      const struct lnode *ln, int fd)
+{
 	char path[LOCAL_PROC_LEN];
+	int err;
 
 	/* Owner first: it clears the setuid bits that a mode in the same request may set. */
-	if ((in->valid & (FATTR_UID | FATTR_GID)) && fchownat(fd, "", uid, gid, AT_EMPTY_PATH))
-		return -errno;
+	if (in->valid & (FATTR_UID | FATTR_GID)) {
+		err = setattr_owner(lfs, in, fd);
+		if (err)
+			return err;
+	}
 	if (!(in->valid & FATTR_MODE))
 		return 0;
 	if (ln->key.fmt == S_IFLNK)
@@ -220,6 +241,8 @@ static int setattr_truncate(struct fs_req *req)
 		if (errno != EINTR)
 			err = -errno;
 	cred_root();
+	if (!err)
+		local_drop_caps(local_thread_of(req)->lfs, local_lreq(req)->lfd.fd);
 	return err;
 }
 
@@ -312,7 +335,7 @@ void local_op_setattr(struct fs_req *req)
 		fs_req_done(req, err);
 		return;
 	}
-	err = setattr_owner_mode(req->setattr, job->node, job->lfd.fd);
+	err = setattr_owner_mode(t->lfs, req->setattr, job->node, job->lfd.fd);
 	if (!err && (req->setattr->valid & FATTR_SIZE)) {
 		if (local_truncate_is_slow(job->lfd.fd, req->setattr->size)) {
 			local_work(t, req, setattr_truncate, setattr_finish);

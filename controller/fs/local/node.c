@@ -350,7 +350,8 @@ static uint32_t attr_rdev(uint32_t maj, uint32_t mnr)
 	return (mnr & 0xff) | maj << 8 | (mnr & ~0xffu) << 12;
 }
 
-void local_attr_from_statx(struct fuse_attr *attr, const struct statx *stx)
+void local_attr_from_statx(const struct local_fs *lfs, struct fuse_attr *attr,
+			   const struct statx *stx)
 {
 	attr->ino = stx->stx_ino;
 	attr->size = stx->stx_size;
@@ -363,8 +364,8 @@ void local_attr_from_statx(struct fuse_attr *attr, const struct statx *stx)
 	attr->ctimensec = stx->stx_ctime.tv_nsec;
 	attr->mode = stx->stx_mode;
 	attr->nlink = stx->stx_nlink;
-	attr->uid = stx->stx_uid;
-	attr->gid = stx->stx_gid;
+	attr->uid = idmap_to_guest(&lfs->uids, stx->stx_uid);
+	attr->gid = idmap_to_guest(&lfs->gids, stx->stx_gid);
 	attr->rdev = attr_rdev(stx->stx_rdev_major, stx->stx_rdev_minor);
 	attr->blksize = stx->stx_blksize;
 	attr->flags = 0;
@@ -375,7 +376,7 @@ static void entry_fill(const struct local_thread *t, const struct lnode *parent,
 {
 	entry->nodeid = nodetab_id(&ln->node);
 	entry->generation = 0; /* part of the node id */
-	local_attr_from_statx(&entry->attr, stx);
+	local_attr_from_statx(t->lfs, &entry->attr, stx);
 	if (ln->key.mount != parent->key.mount && ln->key.fmt == S_IFDIR &&
 	    (t->lfs->fs.session_flags & FUSE_SUBMOUNTS))
 		entry->attr.flags |= FUSE_ATTR_SUBMOUNT;

@@ -14,6 +14,8 @@
  *          SLOW_NS (dirty limit, a page to be read first) the next SLOW_RUN go through the ring.
  *          Files opened O_SYNC always do.
  *
+ * Files opened O_DIRECT (--allow-direct-io) go through the ring both ways: each call would wait.
+ *
  * The measurements behind this are in fs_local.md. A count shorter than asked is not taken for the
  * end of the file: Linux guests would fill the rest with zeros.
  */
@@ -184,7 +186,7 @@ void local_op_read(struct fs_req *req)
 	}
 	local_lreq(req)->want = want;
 	cnt = want ? rw_segments(req, want, &iov) : 0;
-	batch = cnt && read_is_batch(t, f);
+	batch = cnt && (f->direct || read_is_batch(t, f));
 	if (cnt && !batch && READ_ONCE(f->nowait) != LFH_NOWAIT_NO)
 		n = read_nowait(req, f, iov, cnt, want);
 	if (!cnt || (READ_ONCE(f->nowait) == LFH_NOWAIT_NO && !t->slow_run)) {
@@ -212,7 +214,8 @@ void local_op_write(struct fs_req *req)
 		return;
 	}
 	local_lreq(req)->want = want;
-	if ((f->sync || t->slow_run) && want && (!kill || t->kill_personality))
+	local_drop_caps(t->lfs, f->fd);
+	if ((f->sync || f->direct || t->slow_run) && want && (!kill || t->kill_personality))
 		cnt = rw_segments(req, want, &iov);
 	t->slow_run -= t->slow_run > 0;
 	if (cnt) {
