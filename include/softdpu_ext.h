@@ -76,6 +76,13 @@ struct doca_devemu_vfs_fuse_req;
 DOCA_STABLE size_t softdpu_fuse_req_staged_len(const struct doca_devemu_vfs_fuse_req *req);
 
 /*
+ * Calls cb(arg) whenever the host of a device has disconnected and the device is reset, on the thread
+ * that progresses the device. One for the process; register before a device is started. NULL: none.
+ */
+typedef void (*softdpu_host_gone_cb_t)(void *arg);
+DOCA_STABLE doca_error_t softdpu_host_gone_register(softdpu_host_gone_cb_t cb, void *arg);
+
+/*
  * FUSE_COPY_FILE_RANGE_64, which protocol 7.45 brought and the API has no event for. As the API's own
  * events: register before the context is started.
  */

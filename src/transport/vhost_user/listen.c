@@ -10,9 +10,12 @@
  *
  * The lock file is removed at the end, too. Someone may have opened it just before and lock it
  * right after, so whoever gets the lock checks that the path still names the file it locked.
+ *
+ * A path "fd:N" is no path but a descriptor that listens already: nothing to lock or to remove.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +31,7 @@
 
 SD_LOG_REGISTER(VHOST_USER);
 
+#define FD_PREFIX "fd:"
 #define LISTEN_BACKLOG 8 /* front ends that knock while one is served; more are refused */
 #define LOCK_TRIES 16 /* lost to others that were leaving; not for ever */
 
@@ -147,11 +151,40 @@ static int listen_bind(struct vhu_port *p, const struct sockaddr_un *addr)
 	return 0;
 }
 
+static int listen_option(int fd, int option)
+{
+	socklen_t len = sizeof(int);
+	int value = -1;
+
+	return getsockopt(fd, SOL_SOCKET, option, &value, &len) < 0 ? -1 : value;
+}
+
+/* "fd:N": who started us listens there already, and keeps the socket file. */
+static int listen_inherited(struct vhu_port *p)
+{
+	char *end;
+	long fd = strtol(p->path + strlen(FD_PREFIX), &end, 10);
+
+	if (end == p->path + strlen(FD_PREFIX) || *end || fd < 0 || fd > INT_MAX ||
+	    listen_option((int)fd, SO_DOMAIN) != AF_UNIX ||
+	    listen_option((int)fd, SO_TYPE) != SOCK_STREAM ||
+	    listen_option((int)fd, SO_ACCEPTCONN) != 1) {
+		sd_log_err("socket %s: not a UNIX stream socket that listens", p->path);
+		return -EINVAL;
+	}
+	if (fcntl((int)fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl((int)fd, F_SETFL, O_NONBLOCK) < 0)
+		return -errno;
+	p->listen_fd = (int)fd;
+	return 0;
+}
+
 int vhu_listen(struct vhu_port *p)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	int rc;
 
+	if (!strncmp(p->path, FD_PREFIX, strlen(FD_PREFIX)))
+		return listen_inherited(p);
 	if (!p->path[0] || strlen(p->path) >= sizeof(addr.sun_path)) {
 		sd_log_err("socket \"%s\": the path is empty or too long", p->path);
 		return -EINVAL;
