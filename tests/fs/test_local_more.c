@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -247,6 +248,36 @@ static void test_whiteout(void **state)
 	assert_int_equal(op_unlink(&d, ROOT, "wn"), 0);
 }
 
+/* Nodes found by number and time of birth: another inode with the number is another node. */
+static void test_number_used_again(void **state)
+{
+	const struct timespec pause = { .tv_nsec = 60000000 };
+	struct fuse_entry_out e;
+	struct fuse_attr attr;
+	struct stat old, st;
+
+	for (int round = 0; round < 4; round++) {
+		close(open(in_dir("num"), O_CREAT | O_WRONLY | O_EXCL, 0600));
+		assert_int_equal(stat(in_dir("num"), &old), 0);
+		for (int again = 0; again < 3; again++) {
+			nanosleep(&pause, NULL);
+			assert_int_equal(op_lookup(&d, ROOT, "num", &e), 0);
+			assert_int_equal(e.attr.ino, old.st_ino);
+		}
+		assert_int_equal(unlink(in_dir("num")), 0);
+		/* ext4 gives the number to the next file at once. */
+		close(open(in_dir("num"), O_CREAT | O_WRONLY | O_EXCL, 0640));
+		assert_int_equal(stat(in_dir("num"), &st), 0);
+		assert_int_equal(op_getattr(&d, e.nodeid, &attr), -ESTALE);
+		attr.ino = e.nodeid;
+		assert_int_equal(op_lookup(&d, ROOT, "num", &e), 0);
+		assert_int_not_equal(e.nodeid, attr.ino);
+		assert_int_equal(e.attr.mode, S_IFREG | 0640);
+		assert_int_equal(op_getattr(&d, e.nodeid, &attr), 0);
+		assert_int_equal(unlink(in_dir("num")), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -256,6 +287,7 @@ int main(void)
 		cmocka_unit_test(test_file_attributes),
 		cmocka_unit_test(test_fallocate_modes),
 		cmocka_unit_test(test_whiteout),
+		cmocka_unit_test(test_number_used_again),
 	};
 
 	if (geteuid())

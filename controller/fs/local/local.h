@@ -43,10 +43,14 @@
 struct lkey {
 	uint64_t dev;
 	uint64_t ino;
+	int64_t btime; /* time of birth in ns; INT64_MIN: the file system does not say */
 	int32_t handle_type;
 	uint16_t mount; /* index into local_fs.mounts */
 	uint16_t fmt; /* S_IFMT bits; never change for a handle */
 	uint8_t handle_len; /* 0: none, the node keeps fd */
+	/* Atomic in nodes: btime alone tells this inode from all that had or will have its number.
+	 * In a key to look for: find it by that. */
+	bool by_btime;
 	unsigned char handle[LOCAL_HANDLE_MAX];
 };
 
@@ -156,6 +160,7 @@ struct local_thread {
 	int kill_personality; /* root without CAP_FSETID, for writes that clear setuid; 0: none */
 	unsigned int round_reads; /* READs since poll(); this and the next two: see rw.c */
 	bool batch; /* the last round brought several */
+	bool expect_known; /* the last name looked up was of a node we had */
 	unsigned int slow_run; /* that many more transfers avoid waiting in place */
 	uint64_t op_seq;
 	struct lfdcache cache;
@@ -246,7 +251,7 @@ int local_node_of_name(struct local_thread *t, const struct lnode *parent, int d
 void local_entry_done(struct fs_req *req, struct lnode *ln);
 void local_attr_from_statx(const struct local_fs *lfs, struct fuse_attr *attr,
 			   const struct statx *stx);
-#define LOCAL_STATX_MASK (STATX_BASIC_STATS | STATX_MNT_ID)
+#define LOCAL_STATX_MASK (STATX_BASIC_STATS | STATX_MNT_ID | STATX_BTIME)
 /* Path of a descriptor for calls that only take paths. buf: LOCAL_PROC_LEN. */
 #define LOCAL_PROC_LEN 32
 const char *local_proc_path(char *buf, int fd);
