@@ -126,7 +126,7 @@ static void local_options(void **state)
 {
 	static const char *const flags[] = { "--no-posix-lock", "--no-flock", "--posix-acl",
 					     "--security-label", "--no-killpriv-v2", "--writeback",
-					     "--allow-direct-io" };
+					     "--allow-direct-io", "--no-mapped-io" };
 	static const char *const texts[] = { "--translate-uid", "--translate-gid", "--xattrmap" };
 	struct conf conf;
 

@@ -91,6 +91,10 @@ int lfh_open(struct lfh_table *tab, int fd, int flags, struct ldir *dir, uint64_
 	f->dir = dir;
 	f->sync = flags & (O_SYNC | O_DSYNC);
 	f->direct = flags & O_DIRECT;
+	f->rdwr = (flags & O_ACCMODE) == O_RDWR;
+	f->map = NULL;
+	f->map_hits = 0;
+	f->map_kind = LFH_MAP_UNKNOWN;
 	f->nowait = LFH_NOWAIT_UNKNOWN;
 	__atomic_store_n(&f->closed, 0, __ATOMIC_RELAXED);
 	*ret_fh = (uint64_t)LFH_GEN(__atomic_load_n(&f->ref, __ATOMIC_RELAXED)) << 32 | f->slot;
@@ -127,12 +131,18 @@ struct lfh *lfh_get(struct lfh_table *tab, uint64_t fh, bool is_dir)
 	return NULL;
 }
 
+void lfh_pin_more(struct lfh *f)
+{
+	__atomic_add_fetch(&f->ref, 1, __ATOMIC_RELAXED);
+}
+
 void lfh_put(struct lfh_table *tab, struct lfh *f)
 {
 	uint64_t ref = __atomic_sub_fetch(&f->ref, 1, __ATOMIC_ACQ_REL);
 
 	if (LFH_USERS(ref))
 		return;
+	local_map_close(container_of(tab, struct local_fs, fhs), f->map);
 	close(f->fd);
 	if (f->dir) {
 		ldir_free(f->dir);

@@ -146,6 +146,7 @@ static int local_options(struct local_fs *lfs, const struct fs_config *cfg, char
 	lfs->posix_acl = cfg->posix_acl;
 	lfs->writeback = cfg->writeback;
 	lfs->direct_io = cfg->allow_direct_io;
+	lfs->no_maps = cfg->no_mapped_io;
 	lfs->fs.init_flags = local_init_flags(cfg);
 	lfs->fs.max_io = cfg->bounced ? 0 : LOCAL_MAX_IO;
 	if (cfg->writeback && cfg->cache == FS_CACHE_NONE) {
@@ -252,6 +253,8 @@ static int local_poll(struct fs_thread *ft)
 
 	cred_root();
 	local_rw_round(t);
+	if (t->gathered.nr)
+		n += local_batch_run(t);
 	if (t->inflight)
 		n += local_ring_poll(t);
 	if (t->working && __atomic_load_n(&t->worker.done, __ATOMIC_RELAXED))

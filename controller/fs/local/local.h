@@ -11,6 +11,7 @@
  *   ring.c     io_uring and the worker for calls it does not offer
  *   lock.c     locks, and the requests that wait for one; locktab.c remembers them
  *   idmap.c xattrmap.c   other ids, other names of attributes than in the guest
+ *   map.c      small transfers together, through a mapping
  *   meta.c create.c file.c rw.c dir.c xattr.c   the operations
  */
 #ifndef FS_LOCAL_H
@@ -36,6 +37,8 @@
 #define LOCAL_FDCACHE_SETS_MAX 256
 #define LOCAL_DIRS_MAX 8192 /* open directories: each may hold LOCAL_DIRBUF bytes */
 #define LOCAL_DIRBUF 16384
+#define LOCAL_BATCH 64 /* what the thread takes in one round */
+#define LOCAL_MAP_WANT (16u << 10) /* bytes; beyond that a system call is not what costs */
 #define LOCAL_SLOW_TRUNCATE (64u << 20) /* bytes; cutting off more than this goes to the worker */
 #define LOCAL_SLOW_COPY (256u << 10) /* bytes; likewise copying */
 
@@ -76,6 +79,11 @@ struct lfh {
 	struct ldir *dir; /* NULL: a file */
 	bool sync; /* O_SYNC or O_DSYNC: every write waits for the disk */
 	bool direct; /* O_DIRECT: so does every transfer */
+	bool rdwr;
+	/* map.c; NULL: no mapping. Any thread, atomic. */
+	struct lmap *map;
+	uint32_t map_hits;
+	enum { LFH_MAP_UNKNOWN, LFH_MAP_NO, LFH_MAP_TMPFS, LFH_MAP_EXT4 } map_kind;
 	/* Reads without waiting: any thread finds out, all find the same. */
 	enum { LFH_NOWAIT_UNKNOWN, LFH_NOWAIT_YES, LFH_NOWAIT_NO } nowait;
 };
@@ -110,6 +118,8 @@ struct local_fs {
 	uint32_t reclaim; /* goes up when descriptors ran out: every thread empties its cache */
 	struct lfh_table fhs;
 	struct lktab locks;
+	uint32_t nr_maps; /* atomic */
+	bool no_maps; /* atomic: the system does not let us copy that way */
 	/* options, const */
 	bool posix_lock, flock; /* served */
 	bool posix_acl; /* shown and set; the umask is applied here, or the default ACL instead */
@@ -132,6 +142,12 @@ struct lfdcache {
 	uint32_t seen_reclaim;
 	uint64_t swept_seq; /* op_seq and time of the last fdcache_sweep() */
 	uint64_t swept_ms;
+};
+
+/* Transfers that wait for the end of the round. */
+struct lbatch {
+	unsigned int nr, nr_iov;
+	struct fs_req *req[LOCAL_BATCH];
 };
 
 /* The worker of one I/O thread: runs what blocks and has no io_uring operation. */
@@ -158,7 +174,8 @@ struct local_thread {
 	bool lock_kick; /* atomic: one of those may be over */
 	uint64_t lock_due_ns; /* when to try again, unless kicked */
 	int kill_personality; /* root without CAP_FSETID, for writes that clear setuid; 0: none */
-	unsigned int round_reads; /* READs since poll(); this and the next two: see rw.c */
+	struct lbatch gathered;
+	unsigned int round_rws; /* READs and WRITEs since poll(); this and the next two: see rw.c */
 	bool batch; /* the last round brought several */
 	bool expect_known; /* the last name looked up was of a node we had */
 	unsigned int slow_run; /* that many more transfers avoid waiting in place */
@@ -268,6 +285,8 @@ void lfh_table_fini(struct lfh_table *tab);
 int lfh_open(struct lfh_table *tab, int fd, int flags, struct ldir *dir, uint64_t *ret_fh);
 /* NULL: unknown, stale or of the other kind (-EBADF). */
 struct lfh *lfh_get(struct lfh_table *tab, uint64_t fh, bool is_dir);
+/* f is pinned already. */
+void lfh_pin_more(struct lfh *f);
 void lfh_put(struct lfh_table *tab, struct lfh *f);
 /*
  * The guest's reference goes; the descriptor closes when the last user is done. false: no such
@@ -306,6 +325,19 @@ struct io_uring_sqe *local_ring_prep(struct local_thread *t, struct fs_req *req,
 int local_ring_poll(struct local_thread *t);
 /* rw.c: a round of the thread ends. */
 void local_rw_round(struct local_thread *t);
+/* In place, with lreq.want set; drops the pin of f. Root. */
+void local_rw_here(struct fs_req *req, struct lfh *f);
+/* n: bytes or -errno; drops the pin of f. */
+void local_rw_done(struct fs_req *req, struct lfh *f, ssize_t n);
+
+/* map.c */
+/* Is the request one that gains by waiting for others? */
+bool local_map_wanted(struct local_thread *t, struct lfh *f, bool read, size_t want);
+/* Keeps the request, with lreq.want set, until local_batch_run(). False: it cannot be. */
+bool local_batch_add(struct local_thread *t, struct fs_req *req, struct lfh *f);
+/* How many there were. */
+int local_batch_run(struct local_thread *t);
+void local_map_close(struct local_fs *lfs, struct lmap *m);
 int local_worker_init(struct local_thread *t);
 void local_worker_fini(struct local_thread *t);
 /*
