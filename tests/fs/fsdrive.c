@@ -244,10 +244,16 @@ int op_opendir(struct drive *d, uint64_t node, uint64_t *fh)
 	return open_run(call_new(d, FUSE_OPENDIR, node, NULL), 0, fh);
 }
 
+/* With the end of the thread's round, which is when descriptors are closed. */
 static int release_run(struct call *c, uint64_t fh)
 {
+	int err;
+
 	c->arg.release.fh = fh;
-	return call_run(c);
+	err = call_run(c);
+	if (c->d->fs->ops->poll)
+		c->d->fs->ops->poll(c->d->ft);
+	return err;
 }
 
 int op_release(struct drive *d, uint64_t fh)

@@ -197,8 +197,8 @@ static int create_new(struct fs_req *req, const struct lnode *parent, int dirfd,
 static void create_reply(struct fs_req *req, struct lnode *ln, int fd)
 {
 	struct local_thread *t = local_thread_of(req);
-	int err = lfh_open(&t->lfs->fhs, fd, local_lreq(req)->open_flags, NULL,
-			   &req->create_open->fh);
+	int err = lfh_open(&t->lfs->fhs, fd, local_lreq(req)->open_flags,
+			   local_node_kind(t->lfs, ln), NULL, &req->create_open->fh);
 
 	if (err) {
 		close(fd);

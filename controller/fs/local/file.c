@@ -38,7 +38,7 @@ static void open_finish(struct fs_req *req, int err)
 	struct lreq *job = local_lreq(req);
 
 	if (!err)
-		err = lfh_open(&t->lfs->fhs, job->lfd.fd, job->open_flags, NULL,
+		err = lfh_open(&t->lfs->fhs, job->lfd.fd, job->open_flags, job->kind, NULL,
 			       &req->opened->fh);
 	if (err)
 		close(job->lfd.fd);
@@ -81,8 +81,10 @@ void local_op_open(struct fs_req *req)
 	int fd = -ESTALE;
 
 	job->open_flags = local_open_flags(t->lfs, req->open->flags);
-	if (ln)
+	if (ln) {
+		job->kind = local_node_kind(t->lfs, ln);
 		fd = ln->key.fmt == S_IFDIR ? -EISDIR : local_open_file(t, ln, &job->open_flags);
+	}
 	local_node_put(req, ln);
 	if (fd < 0) {
 		fs_req_done(req, fd);
@@ -100,9 +102,14 @@ void local_op_open(struct fs_req *req)
 void local_op_release(struct fs_req *req)
 {
 	struct local_thread *t = local_thread_of(req);
+	bool was_open;
+	int fd;
 
 	local_lock_release(t, req->in->nodeid, req->release);
-	fs_req_done(req, lfh_close(&t->lfs->fhs, req->release->fh, false) ? 0 : -EBADF);
+	was_open = lfh_close(&t->lfs->fhs, req->release->fh, false, &fd);
+	if (fd >= 0)
+		local_close_later(t, fd);
+	fs_req_done(req, was_open ? 0 : -EBADF);
 }
 
 /* The file of the request, or an answer given. */
@@ -132,6 +139,10 @@ void local_op_flush(struct fs_req *req)
 		return;
 	t->op_seq++;
 	local_lock_flush(t, req->in->nodeid, req->flush->lock_owner);
+	if (f->kind != LFS_OTHER) {
+		file_done(req, f, 0);
+		return;
+	}
 	do {
 		fd = fcntl(f->fd, F_DUPFD_CLOEXEC, 0);
 	} while (fd < 0 && local_again(t, &tries));

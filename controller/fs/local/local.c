@@ -239,6 +239,7 @@ static void local_detach(struct fs_thread *ft)
 	struct local_thread *t = container_of(ft, struct local_thread, ft);
 
 	cred_root();
+	local_close_all(t);
 	local_worker_fini(t);
 	local_ring_fini(t);
 	fdcache_fini(&t->cache);
@@ -255,6 +256,8 @@ static int local_poll(struct fs_thread *ft)
 	local_rw_round(t);
 	if (t->gathered.nr)
 		n += local_batch_run(t);
+	if (t->nr_closing)
+		local_close_round(t);
 	if (t->inflight)
 		n += local_ring_poll(t);
 	if (t->working && __atomic_load_n(&t->worker.done, __ATOMIC_RELAXED))

@@ -64,8 +64,17 @@ struct lnode {
 };
 _Static_assert(sizeof(struct lnode) < 200, "a guest may make us hold millions of nodes");
 
+/* What is known of a file system and of use. */
+enum lfskind {
+	LFS_OTHER,
+	LFS_TMPFS,
+	LFS_EXT4,
+	LFS_PLAIN, /* of the others, one that has nothing to say when a file is closed */
+};
+
 struct lmount {
 	int id; /* kernel's mount id */
+	enum lfskind kind;
 	int fd; /* open for reading, as open_by_handle_at() wants; -1: its nodes keep theirs */
 };
 
@@ -83,7 +92,8 @@ struct lfh {
 	/* map.c; NULL: no mapping. Any thread, atomic. */
 	struct lmap *map;
 	uint32_t map_hits;
-	enum { LFH_MAP_UNKNOWN, LFH_MAP_NO, LFH_MAP_TMPFS, LFH_MAP_EXT4 } map_kind;
+	enum lfskind kind;
+	bool no_map; /* atomic: it failed once */
 	/* Reads without waiting: any thread finds out, all find the same. */
 	enum { LFH_NOWAIT_UNKNOWN, LFH_NOWAIT_YES, LFH_NOWAIT_NO } nowait;
 };
@@ -175,6 +185,8 @@ struct local_thread {
 	uint64_t lock_due_ns; /* when to try again, unless kicked */
 	int kill_personality; /* root without CAP_FSETID, for writes that clear setuid; 0: none */
 	struct lbatch gathered;
+	unsigned int nr_closing;
+	int closing[LOCAL_BATCH];
 	unsigned int round_rws; /* READs and WRITEs since poll(); this and the next two: see rw.c */
 	bool batch; /* the last round brought several */
 	bool expect_known; /* the last name looked up was of a node we had */
@@ -206,6 +218,7 @@ struct lreq {
 	struct lfd lfd;
 	int err; /* of work */
 	int open_flags;
+	enum lfskind kind;
 	struct lkwait wait;
 	size_t want;
 	struct iovec iov[LREQ_IOV];
@@ -256,6 +269,7 @@ int local_node_fd(struct local_thread *t, struct lnode *ln, struct lfd *ret_fd);
 void local_fd_put(struct lfd *lfd);
 /* A real open with flags, regular files and directories only. Descriptor or -errno. Root. */
 int local_node_open(struct local_thread *t, struct lnode *ln, int flags);
+enum lfskind local_node_kind(const struct local_fs *lfs, const struct lnode *ln);
 /* One component, never through a link; a descriptor or -errno. */
 int local_open_name(struct local_thread *t, int dirfd, const char *name, int flags, mode_t mode);
 /* Finds or makes the node of fd (O_PATH or not), pinned, and fills entry without validity. */
@@ -282,17 +296,18 @@ void lfh_table_fini(struct lfh_table *tab);
  * dir: NULL for a file, opened with these flags of open(). Consumes fd and dir on success. 0 or
  * -ENFILE, -ENOMEM.
  */
-int lfh_open(struct lfh_table *tab, int fd, int flags, struct ldir *dir, uint64_t *ret_fh);
+int lfh_open(struct lfh_table *tab, int fd, int flags, enum lfskind kind, struct ldir *dir,
+	     uint64_t *ret_fh);
 /* NULL: unknown, stale or of the other kind (-EBADF). */
 struct lfh *lfh_get(struct lfh_table *tab, uint64_t fh, bool is_dir);
 /* f is pinned already. */
 void lfh_pin_more(struct lfh *f);
 void lfh_put(struct lfh_table *tab, struct lfh *f);
 /*
- * The guest's reference goes; the descriptor closes when the last user is done. false: no such
- * handle.
+ * The guest's reference goes; the descriptor closes when the last user is done. If that is so now,
+ * *ret_fd is it, for the caller to close, else -1. false: no such handle.
  */
-bool lfh_close(struct lfh_table *tab, uint64_t fh, bool is_dir);
+bool lfh_close(struct lfh_table *tab, uint64_t fh, bool is_dir, int *ret_fd);
 void lfh_close_all(struct lfh_table *tab);
 
 /* dir.c */
@@ -323,6 +338,12 @@ struct io_uring_sqe *local_ring_prep(struct local_thread *t, struct fs_req *req,
 				     void (*complete)(struct fs_req *req, int res),
 				     uint8_t opcode, int fd);
 int local_ring_poll(struct local_thread *t);
+/* Closes fd some time in this round, together with others. */
+void local_close_later(struct local_thread *t, int fd);
+/* The round ends. */
+void local_close_round(struct local_thread *t);
+/* Now. */
+void local_close_all(struct local_thread *t);
 /* rw.c: a round of the thread ends. */
 void local_rw_round(struct local_thread *t);
 /* In place, with lreq.want set; drops the pin of f. Root. */

@@ -23,11 +23,9 @@
  * mapping for less than MAP_HITS transfers. Mappings end with the guest's open file.
  */
 #include <errno.h>
-#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "base/atomics.h"
@@ -70,25 +68,12 @@ static size_t req_want(const struct fs_req *req)
 
 /* ---- mappings ---- */
 
-static int map_kind(int fd)
-{
-	struct statfs st;
-
-	if (fstatfs(fd, &st))
-		return LFH_MAP_NO;
-	return st.f_type == TMPFS_MAGIC ? LFH_MAP_TMPFS :
-	       st.f_type == EXT4_SUPER_MAGIC ? LFH_MAP_EXT4 : LFH_MAP_NO;
-}
-
 bool local_map_wanted(struct local_thread *t, struct lfh *f, bool read, size_t want)
 {
-	if (READ_ONCE(f->map_kind) == LFH_MAP_UNKNOWN)
-		WRITE_ONCE(f->map_kind, f->sync || f->direct ? LFH_MAP_NO : map_kind(f->fd));
-	if (READ_ONCE(t->lfs->no_maps) || want > LOCAL_MAP_WANT || !want)
+	if (want > LOCAL_MAP_WANT || !want || f->sync || f->direct || READ_ONCE(f->no_map) ||
+	    READ_ONCE(t->lfs->no_maps))
 		return false;
-	if (read)
-		return READ_ONCE(f->map_kind) == LFH_MAP_TMPFS;
-	return READ_ONCE(f->map_kind) != LFH_MAP_NO && f->rdwr;
+	return f->kind == LFS_TMPFS ? read || f->rdwr : f->kind == LFS_EXT4 && !read && f->rdwr;
 }
 
 static void map_free(struct local_fs *lfs, struct lmap *m)
@@ -124,9 +109,9 @@ static struct lmap *map_new(struct local_fs *lfs, struct lfh *f, uint64_t size)
 	m->addr = mmap(NULL, m->len, PROT_READ | (f->rdwr ? PROT_WRITE : 0), MAP_SHARED, f->fd, 0);
 	if (m->addr == MAP_FAILED)
 		m->addr = NULL;
-	if (f->map_kind == LFH_MAP_EXT4)
+	if (f->kind == LFS_EXT4)
 		m->known = calloc(m->len / PAGE / 8 + 1, 1);
-	if (m->addr && (m->known || f->map_kind != LFH_MAP_EXT4))
+	if (m->addr && (m->known || f->kind != LFS_EXT4))
 		return m;
 	map_free(lfs, m);
 	return NULL;
@@ -145,7 +130,7 @@ static struct lmap *map_get(struct local_fs *lfs, struct lfh *f, uint64_t size)
 		return have;
 	m = map_new(lfs, f, size);
 	if (!m) {
-		WRITE_ONCE(f->map_kind, LFH_MAP_NO);
+		WRITE_ONCE(f->no_map, true);
 		return have;
 	}
 	m->older = have;
@@ -261,7 +246,7 @@ static struct lmap *group_map(struct lgroup *g, uint64_t *ret_size)
 	if (g->nr < MAP_MIN || fstat(g->f->fd, &st))
 		return NULL;
 	*ret_size = (uint64_t)st.st_size;
-	if (g->f->map_kind == LFH_MAP_TMPFS &&
+	if (g->f->kind == LFS_TMPFS &&
 	    (uint64_t)st.st_blocks * 512 < ALIGN_UP((uint64_t)st.st_size, (uint64_t)PAGE))
 		return NULL;
 	return map_get(g->t->lfs, g->f, *ret_size);

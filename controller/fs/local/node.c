@@ -28,9 +28,11 @@
  * nothing.
  */
 #include <errno.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <time.h>
@@ -60,6 +62,7 @@ bool local_again(struct local_thread *t, int *tries)
 		return true;
 	if ((errno != EMFILE && errno != ENFILE) || (*tries)++)
 		return false;
+	local_close_all(t);
 	fdcache_drop(t);
 	/* The other threads empty theirs in poll(). */
 	__atomic_add_fetch(&t->lfs->reclaim, 1, __ATOMIC_RELAXED);
@@ -189,6 +192,25 @@ static int mount_probe(int fd, const struct lkey *key)
 	return mount_fd;
 }
 
+static enum lfskind mount_kind(int fd)
+{
+	struct statfs st;
+
+	if (fstatfs(fd, &st))
+		return LFS_OTHER;
+	switch ((unsigned long)st.f_type) {
+	case TMPFS_MAGIC:
+		return LFS_TMPFS;
+	case EXT4_SUPER_MAGIC:
+		return LFS_EXT4;
+	case XFS_SUPER_MAGIC:
+	case BTRFS_SUPER_MAGIC:
+		return LFS_PLAIN;
+	default:
+		return LFS_OTHER;
+	}
+}
+
 /* Index of the mount, entered when new; MOUNT_NONE when the table is full. */
 static uint16_t mount_add(struct local_fs *lfs, int id, int fd, const struct lkey *key)
 {
@@ -200,6 +222,7 @@ static uint16_t mount_add(struct local_fs *lfs, int id, int fd, const struct lke
 	if (index == MOUNT_NONE && lfs->nr_mounts < LOCAL_MOUNTS_MAX) {
 		index = (uint16_t)lfs->nr_mounts;
 		lfs->mounts[index].id = id;
+		lfs->mounts[index].kind = mount_kind(fd);
 		lfs->mounts[index].fd = key->handle_len ? mount_probe(fd, key) : -1;
 		/* Pairs with the acquire in mount_find(). */
 		__atomic_store_n(&lfs->nr_mounts, index + 1u, __ATOMIC_RELEASE);
@@ -386,6 +409,11 @@ int local_open_name(struct local_thread *t, int dirfd, const char *name, int fla
 		fd = (int)syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
 	} while (fd < 0 && local_again(t, &tries));
 	return fd < 0 ? local_errno() : fd;
+}
+
+enum lfskind local_node_kind(const struct local_fs *lfs, const struct lnode *ln)
+{
+	return ln->key.mount == MOUNT_NONE ? LFS_OTHER : lfs->mounts[ln->key.mount].kind;
 }
 
 /* Entries */

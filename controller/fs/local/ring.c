@@ -97,9 +97,7 @@ static void ring_submit(struct local_thread *t)
 	t->queued = io_uring_sq_ready(&t->ring);
 }
 
-struct io_uring_sqe *local_ring_prep(struct local_thread *t, struct fs_req *req,
-				     void (*complete)(struct fs_req *req, int res),
-				     uint8_t opcode, int fd)
+static struct io_uring_sqe *ring_sqe(struct local_thread *t, uint8_t opcode, int fd)
 {
 	struct io_uring_sqe *sqe;
 
@@ -113,11 +111,42 @@ struct io_uring_sqe *local_ring_prep(struct local_thread *t, struct fs_req *req,
 	memset(sqe, 0, sizeof(*sqe));
 	sqe->opcode = opcode;
 	sqe->fd = fd;
-	sqe->user_data = (uint64_t)(uintptr_t)req;
-	local_lreq(req)->complete = complete;
 	t->queued++;
 	t->inflight++;
 	return sqe;
+}
+
+struct io_uring_sqe *local_ring_prep(struct local_thread *t, struct fs_req *req,
+				     void (*complete)(struct fs_req *req, int res),
+				     uint8_t opcode, int fd)
+{
+	struct io_uring_sqe *sqe = ring_sqe(t, opcode, fd);
+
+	sqe->user_data = (uint64_t)(uintptr_t)req;
+	local_lreq(req)->complete = complete;
+	return sqe;
+}
+
+void local_close_all(struct local_thread *t)
+{
+	while (t->nr_closing)
+		close(t->closing[--t->nr_closing]);
+}
+
+void local_close_later(struct local_thread *t, int fd)
+{
+	if (t->nr_closing == LOCAL_BATCH)
+		local_close_all(t);
+	t->closing[t->nr_closing++] = fd;
+}
+
+/* Several, or one beside other entries, cost no system call of their own. */
+void local_close_round(struct local_thread *t)
+{
+	if (t->nr_closing == 1 && !t->queued)
+		local_close_all(t);
+	while (t->nr_closing)
+		ring_sqe(t, IORING_OP_CLOSE, t->closing[--t->nr_closing]);
 }
 
 /* Takes up to RING_BATCH completions off the queue. */
@@ -127,7 +156,7 @@ static unsigned int ring_take(struct local_thread *t, struct lcqe *done)
 	unsigned int i, n;
 
 	n = io_uring_peek_batch_cqe(&t->ring, cqe, RING_BATCH);
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < n; i++) { /* without a request: a descriptor was closed */
 		done[i].req = (struct fs_req *)(uintptr_t)cqe[i]->user_data;
 		done[i].res = cqe[i]->res;
 	}
@@ -147,7 +176,8 @@ int local_ring_poll(struct local_thread *t)
 	while (t->inflight > t->queued) {
 		n = ring_take(t, done);
 		for (i = 0; i < n; i++)
-			local_lreq(done[i].req)->complete(done[i].req, done[i].res);
+			if (done[i].req)
+				local_lreq(done[i].req)->complete(done[i].req, done[i].res);
 		total += (int)n;
 		if (n < RING_BATCH)
 			break;
