@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -252,6 +253,78 @@ static void test_read_only_and_off(void **state)
 	close_file("map-ro", fh);
 }
 
+struct racer {
+	struct call batch[BATCH];
+	struct drive d;
+	uint64_t fh;
+	unsigned int seed;
+	int wrong;
+};
+
+static void race_round(struct racer *r)
+{
+	static unsigned char ones[BLOCK];
+	uint32_t op = rand_r(&r->seed) % 2 ? FUSE_READ : FUSE_WRITE;
+
+	for (unsigned int i = 0; i < BATCH; i++) {
+		struct call *c = &r->batch[i];
+		uint64_t off = (uint64_t)rand_r(&r->seed) % (BLOCKS * BLOCK);
+
+		call_init(c, &r->d, op, ROOT);
+		if (op == FUSE_READ) {
+			c->arg.read = (struct fuse_read_in){ .fh = r->fh, .offset = off,
+							     .size = BLOCK };
+			call_room(c, BLOCK);
+		} else {
+			c->arg.write = (struct fuse_write_in){ .fh = r->fh, .offset = off,
+							       .size = BLOCK };
+			call_data(c, ones, BLOCK);
+		}
+		call_start(c);
+	}
+	for (unsigned int i = 0; i < BATCH; i++)
+		if (call_wait(&r->batch[i]))
+			r->wrong = r->batch[i].err;
+}
+
+static void *race(void *arg)
+{
+	struct racer *r = arg;
+
+	drive_attach(&r->d, d.fs, r->seed);
+	for (int i = 0; i < 150 && !r->wrong; i++)
+		race_round(r);
+	drive_detach(&r->d);
+	return NULL;
+}
+
+/* Three threads in one file, which the host makes short and long meanwhile. */
+static void test_race(void **state)
+{
+	enum { THREADS = 3 };
+	struct racer *r = calloc(THREADS, sizeof(*r));
+	uint64_t fh = open_full("map-race", NULL);
+	pthread_t threads[THREADS];
+
+	for (unsigned int i = 0; i < THREADS; i++) {
+		r[i].fh = fh;
+		r[i].seed = i + 1;
+		assert_int_equal(pthread_create(&threads[i], NULL, race, &r[i]), 0);
+	}
+	for (int i = 0; i < 200; i++) {
+		assert_int_equal(truncate(in_dir("map-race"), i * 7919 % (BLOCKS * BLOCK)), 0);
+		assert_int_equal(truncate(in_dir("map-race"), BLOCKS * BLOCK), 0);
+		usleep(200);
+	}
+	for (unsigned int i = 0; i < THREADS; i++) {
+		pthread_join(threads[i], NULL);
+		assert_int_equal(r[i].wrong, 0);
+	}
+	free(r);
+	close_file("map-race", fh);
+	assert_false(is_mapped("map-race"));
+}
+
 /* A tmpfs that is full but for a few pages. */
 static void test_no_space(void **state)
 {
@@ -303,7 +376,8 @@ int main(void)
 {
 #define EVERYWHERE                                                                                 \
 	cmocka_unit_test(test_bytes), cmocka_unit_test(test_size),                                 \
-		cmocka_unit_test(test_times_and_privileges), cmocka_unit_test(test_holes)
+		cmocka_unit_test(test_times_and_privileges), cmocka_unit_test(test_holes),     \
+		cmocka_unit_test(test_race)
 	const struct CMUnitTest on_tmpfs[] = { EVERYWHERE, cmocka_unit_test(test_no_space),
 					       cmocka_unit_test(test_read_only_and_off) };
 	const struct CMUnitTest on_disk[] = { EVERYWHERE };

@@ -21,6 +21,12 @@
 
 #include "local_fixture.h"
 
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1 /* which has memory of its own for each byte */
+#else
+#define SANITIZED 0
+#endif
+
 #define PER_DIR 10000
 #define BYTES_EACH 200
 #define NODE_COSTS 1100 /* of a tmpfs inode with its name, in the kernel */
@@ -116,7 +122,8 @@ static void test_million(void **state)
 	print_message("%zu inodes, %.1f bytes each, %d descriptors\n", nr_ids,
 		      (double)(full - before) / (double)nr, open_fds());
 	assert_int_equal(nr_ids, nr);
-	assert_true((full - before) / (long)nr <= BYTES_EACH);
+	if (!SANITIZED)
+		assert_true((full - before) / (long)nr <= BYTES_EACH);
 	assert_true(open_fds() < 1024);
 	/* All are there, and everything goes on. */
 	for (size_t i = 0; i < nr; i += 997)
@@ -125,7 +132,8 @@ static void test_million(void **state)
 	assert_int_equal(op_release(&d, fh), 0);
 	forget_files();
 	assert_int_equal(op_getattr(&d, ids[nr / 2], &attr), -ESTALE);
-	assert_true(resident_bytes() - before < (full - before) / 4);
+	if (!SANITIZED)
+		assert_true(resident_bytes() - before < (full - before) / 4);
 	free(ids);
 }
 
