@@ -5,11 +5,13 @@
 #include <linux/fs.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "fs/local/local.h"
 #include "local_fixture.h"
 
 static struct call big; /* for the operations without a helper */
@@ -222,6 +224,36 @@ static void test_ioctl(void **state)
 	assert_int_equal(op_unlink(&d, ROOT, "io"), 0);
 }
 
+/* After a slow removal others are the workers' business; the same answers. */
+static void test_removals_in_workers(void **state)
+{
+	struct local_thread *t = container_of(d.ft, struct local_thread, ft);
+	struct fuse_entry_out e;
+	static struct call many[8];
+	char name[8][8];
+
+	assert_int_equal(op_mkdir(&d, ROOT, "rw", 0755, &e), 0);
+	for (int i = 0; i < 8; i++) {
+		snprintf(name[i], sizeof(name[i]), "f%d", i);
+		assert_int_equal(op_create(&d, e.nodeid, name[i], O_RDWR, 0600, NULL, NULL), 0);
+	}
+	t->slow_removals = 12;
+	assert_int_equal(op_rmdir(&d, ROOT, "rw"), -ENOTEMPTY);
+	assert_int_equal(op_unlink(&d, e.nodeid, "none"), -ENOENT);
+	assert_int_equal(op_unlink(&d, e.nodeid, "."), -EINVAL);
+	for (int i = 0; i < 8; i++) {
+		call_init(&many[i], &d, FUSE_UNLINK, e.nodeid);
+		many[i].req.name[0] = name[i];
+		call_start(&many[i]);
+	}
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(call_wait(&many[i]), 0);
+	assert_in_range(t->worker.nr, 1, LOCAL_WORKERS);
+	assert_int_equal(op_rmdir(&d, ROOT, "rw"), 0);
+	assert_true(t->slow_removals <= 1 || t->slow_removals > 200); /* one may have been slow */
+	t->slow_removals = 0;
+}
+
 static void test_requests_pass_a_slow_one(void **state)
 {
 	static char block[1 << 16];
@@ -254,6 +286,7 @@ int main(void)
 		cmocka_unit_test(test_bad_handles),
 		cmocka_unit_test(test_sync_and_space),
 		cmocka_unit_test(test_ioctl),
+		cmocka_unit_test(test_removals_in_workers),
 		cmocka_unit_test(test_requests_pass_a_slow_one),
 	};
 

@@ -8,6 +8,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "local.h"
 
 /* Times a name may vanish between "exists" and the open before CREATE gives up. */
@@ -329,30 +330,59 @@ void local_op_link(struct fs_req *req)
 		local_entry_done(req, child);
 }
 
-static void remove_name(struct fs_req *req, int flags)
+static int remove_call(struct fs_req *req, int dirfd)
 {
-	struct lnode *parent;
-	struct lfd dir;
-	int err;
+	int flags = req->in->opcode == FUSE_RMDIR ? AT_REMOVEDIR : 0;
 
-	cred_root();
-	err = parent_get(req, req->in->nodeid, req->name[0], &parent, &dir);
-	if (!err) {
-		err = unlinkat(dir.fd, req->name[0], flags) ? -errno : 0;
-		local_fd_put(&dir);
-		local_node_put(req, parent);
-	}
+	return unlinkat(dirfd, req->name[0], flags) ? -errno : 0;
+}
+
+static int remove_work(struct fs_req *req)
+{
+	return remove_call(req, local_lreq(req)->lfd.fd);
+}
+
+static void remove_worked(struct fs_req *req, int err)
+{
+	local_fd_put(&local_lreq(req)->lfd);
 	fs_req_done(req, err);
 }
 
-void local_op_unlink(struct fs_req *req)
+/* The last name of a large file takes its blocks along, which may take long: see SLOW_NS. */
+static int remove_here(struct fs_req *req, struct lnode *parent)
 {
-	remove_name(req, 0);
+	struct local_thread *t = local_thread_of(req);
+	uint64_t start = clock_ns();
+	struct lfd dir;
+	int err = local_node_fd(t, parent, &dir);
+
+	if (err)
+		return err;
+	err = remove_call(req, dir.fd);
+	local_fd_put(&dir);
+	if (clock_ns() - start > LOCAL_SLOW_NS)
+		t->slow_removals = LOCAL_SLOW_RUN;
+	return err;
 }
 
-void local_op_rmdir(struct fs_req *req)
+void local_op_remove(struct fs_req *req)
 {
-	remove_name(req, AT_REMOVEDIR);
+	struct local_thread *t = local_thread_of(req);
+	struct lnode *parent = local_node_get(req, req->in->nodeid);
+	bool work = t->slow_removals;
+	int err = parent ? local_check_name(req->name[0]) : -ESTALE;
+
+	cred_root();
+	if (!err)
+		err = work ? local_node_fd_own(t, parent, &local_lreq(req)->lfd) :
+			     remove_here(req, parent);
+	local_node_put(req, parent);
+	if (err || !work) {
+		fs_req_done(req, err);
+		return;
+	}
+	t->slow_removals--;
+	local_work(t, req, remove_work, remove_worked);
 }
 
 static int rename_names(struct fs_req *req, struct lnode *from, struct lnode *to)

@@ -39,6 +39,9 @@
 #define LOCAL_DIRBUF 16384
 #define LOCAL_BATCH 64 /* what the thread takes in one round */
 #define LOCAL_MAP_WANT (16u << 10) /* bytes; beyond that a system call is not what costs */
+#define LOCAL_WORKERS 4 /* of an I/O thread */
+#define LOCAL_SLOW_NS 2000000 /* a removal that took longer is followed by LOCAL_SLOW_RUN in workers */
+#define LOCAL_SLOW_RUN 256
 #define LOCAL_SLOW_TRUNCATE (64u << 20) /* bytes; cutting off more than this goes to the worker */
 #define LOCAL_SLOW_COPY (256u << 10) /* bytes; likewise copying */
 
@@ -160,12 +163,13 @@ struct lbatch {
 	struct fs_req *req[LOCAL_BATCH];
 };
 
-/* The worker of one I/O thread: runs what blocks and has no io_uring operation. */
+/* The workers of one I/O thread: run what blocks and has no io_uring operation. */
 struct lworker {
-	pthread_t thread;
-	bool started; /* I/O thread */
+	pthread_t thread[LOCAL_WORKERS];
+	unsigned int nr; /* started; I/O thread */
 	pthread_mutex_t lock;
 	pthread_cond_t more;
+	unsigned int idle; /* under lock */
 	struct lreq *todo, **todo_tail; /* under lock */
 	bool stop; /* under lock */
 	struct lreq *done; /* atomic stack */
@@ -189,6 +193,7 @@ struct local_thread {
 	int closing[LOCAL_BATCH];
 	unsigned int round_rws; /* READs and WRITEs since poll(); this and the next two: see rw.c */
 	bool batch; /* the last round brought several */
+	unsigned int slow_removals; /* that many more names are removed by workers */
 	bool expect_known; /* the last name looked up was of a node we had */
 	unsigned int slow_run; /* that many more transfers avoid waiting in place */
 	uint64_t op_seq;
@@ -266,6 +271,8 @@ struct lnode *local_node_get(struct fs_req *req, uint64_t nodeid);
 void local_node_put(struct fs_req *req, struct lnode *ln);
 /* O_PATH descriptor of any node. 0 or -errno. Must run as root. */
 int local_node_fd(struct local_thread *t, struct lnode *ln, struct lfd *ret_fd);
+/* The same, for use on another thread: the caller's alone. */
+int local_node_fd_own(struct local_thread *t, struct lnode *ln, struct lfd *ret_fd);
 void local_fd_put(struct lfd *lfd);
 /* A real open with flags, regular files and directories only. Descriptor or -errno. Root. */
 int local_node_open(struct local_thread *t, struct lnode *ln, int flags);
@@ -398,8 +405,7 @@ void local_op_mknod(struct fs_req *req);
 void local_op_mkdir(struct fs_req *req);
 void local_op_symlink(struct fs_req *req);
 void local_op_link(struct fs_req *req);
-void local_op_unlink(struct fs_req *req);
-void local_op_rmdir(struct fs_req *req);
+void local_op_remove(struct fs_req *req); /* UNLINK, RMDIR */
 void local_op_rename(struct fs_req *req);
 void local_op_open(struct fs_req *req);
 void local_op_release(struct fs_req *req);

@@ -372,6 +372,21 @@ int local_node_fd(struct local_thread *t, struct lnode *ln, struct lfd *ret_fd)
 	return 0;
 }
 
+int local_node_fd_own(struct local_thread *t, struct lnode *ln, struct lfd *ret_fd)
+{
+	int tries = 0;
+
+	ret_fd->owned = true;
+	if (ln->fd < 0) {
+		ret_fd->fd = node_by_handle(t, ln, O_PATH | O_NOFOLLOW);
+		return min(ret_fd->fd, 0);
+	}
+	do {
+		ret_fd->fd = fcntl(ln->fd, F_DUPFD_CLOEXEC, 0);
+	} while (ret_fd->fd < 0 && local_again(t, &tries));
+	return ret_fd->fd < 0 ? local_errno() : 0;
+}
+
 void local_fd_put(struct lfd *lfd)
 {
 	if (lfd->owned)

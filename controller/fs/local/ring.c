@@ -8,10 +8,10 @@
  * (SINGLE_ISSUER) and completions wait for that thread to enter the kernel anyway (COOP_TASKRUN):
  * no interrupts between processors.
  *
- * The worker is for calls that block and have no io_uring operation (syncfs, copy_file_range,
- * cutting off a large file): one thread per I/O thread, started when first needed. Results come
- * back over a lock-free stack and an eventfd. Requests it holds wait for each other, all others go
- * on.
+ * The workers are for calls that block and have no io_uring operation of use (syncfs,
+ * copy_file_range, cutting off a large file, removals while those are slow): up to LOCAL_WORKERS
+ * threads per I/O thread, each started when there is a job and none is idle. Results come back over
+ * a lock-free stack and an eventfd.
  */
 #include <errno.h>
 #include <string.h>
@@ -212,8 +212,11 @@ static void *worker_main(void *arg)
 
 	pthread_mutex_lock(&w->lock);
 	while (true) {
-		while (!w->todo && !w->stop)
+		while (!w->todo && !w->stop) {
+			w->idle++;
 			pthread_cond_wait(&w->more, &w->lock);
+			w->idle--;
+		}
 		job = w->todo;
 		if (!job)
 			break;
@@ -261,17 +264,30 @@ void local_worker_fini(struct local_thread *t)
 {
 	struct lworker *w = &t->worker;
 
-	if (w->started) {
-		pthread_mutex_lock(&w->lock);
-		w->stop = true;
-		pthread_cond_signal(&w->more);
-		pthread_mutex_unlock(&w->lock);
-		pthread_join(w->thread, NULL);
-	}
+	pthread_mutex_lock(&w->lock);
+	w->stop = true;
+	pthread_cond_broadcast(&w->more);
+	pthread_mutex_unlock(&w->lock);
+	while (w->nr)
+		pthread_join(w->thread[--w->nr], NULL);
 	thr_watch_remove(t->ft.thr, &w->watch);
 	close(w->watch.fd);
 	pthread_mutex_destroy(&w->lock);
 	pthread_cond_destroy(&w->more);
+}
+
+/* Another thread when all are busy; false when there is none at all. */
+static bool worker_ready_for_more(struct lworker *w)
+{
+	bool busy;
+
+	pthread_mutex_lock(&w->lock);
+	busy = !w->idle;
+	pthread_mutex_unlock(&w->lock);
+	if (busy && w->nr < LOCAL_WORKERS &&
+	    !pthread_create(&w->thread[w->nr], NULL, worker_main, w))
+		w->nr++;
+	return w->nr;
 }
 
 void local_work(struct local_thread *t, struct fs_req *req, int (*work)(struct fs_req *),
@@ -281,9 +297,7 @@ void local_work(struct local_thread *t, struct fs_req *req, int (*work)(struct f
 	struct lreq *job = local_lreq(req);
 
 	cred_root();
-	if (!w->started)
-		w->started = !pthread_create(&w->thread, NULL, worker_main, w);
-	if (!w->started) {
+	if (!worker_ready_for_more(w)) {
 		worked(req, work(req));
 		return;
 	}
