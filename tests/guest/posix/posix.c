@@ -167,7 +167,8 @@ static int wait_child(pid_t pid)
 static void check_rows(void)
 {
 	for (size_t i = 0; px_known[i].topic != NULL && i < MAX_KNOWN; i++) {
-		if (!applies(&px_known[i]) || px_known[i].law == NULL || shared->used[i])
+		if (!applies(&px_known[i]) || px_known[i].law == NULL || shared->used[i] ||
+		    !strcmp(px_known[i].fs, "*"))
 			continue;
 		shared->failed++;
 		printf("not ok - %s: the row of known.c \"%s\" is not needed on %s\n",
