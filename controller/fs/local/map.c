@@ -36,6 +36,7 @@
 #define MAP_HITS 64
 #define MAPS_MAX 1024 /* of a file system */
 #define MAP_BYTES_MAX (16ull << 30)
+#define MAP_LARGE (128u << 20)
 #define PAGE 4096u
 #define KNOWN_NS 10000000000ull
 
@@ -76,13 +77,27 @@ bool local_map_wanted(struct local_thread *t, struct lfh *f, bool read, size_t w
 	return f->kind == LFS_TMPFS ? read || f->rdwr : f->kind == LFS_EXT4 && !read && f->rdwr;
 }
 
-static void map_free(struct local_fs *lfs, struct lmap *m)
+static void *map_unmap(void *arg)
 {
+	struct lmap *m = arg;
+
 	if (m->addr)
 		munmap(m->addr, m->len);
 	free(m->known);
 	free(m);
+	return NULL;
+}
+
+/* The page tables of a large one take a while: not on the I/O thread. */
+static void map_free(struct local_fs *lfs, struct lmap *m)
+{
+	pthread_t thread;
+
 	__atomic_sub_fetch(&lfs->nr_maps, 1, __ATOMIC_RELAXED);
+	if (m->len > MAP_LARGE && !pthread_create(&thread, NULL, map_unmap, m))
+		pthread_detach(thread);
+	else
+		map_unmap(m);
 }
 
 void local_map_close(struct local_fs *lfs, struct lmap *m)
