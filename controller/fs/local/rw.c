@@ -125,10 +125,17 @@ static struct io_uring_sqe *rw_to_ring(struct fs_req *req, struct lfh *f, const 
 	struct io_uring_sqe *sqe;
 
 	local_lreq(req)->fh = f;
-	sqe = local_ring_prep(local_thread_of(req), req, rw_ring_done,
-			      read ? IORING_OP_READV : IORING_OP_WRITEV, f->fd);
-	sqe->addr = (uint64_t)(uintptr_t)iov;
-	sqe->len = (uint32_t)cnt;
+	if (cnt == 1) { /* the kernel need not fetch the vector */
+		sqe = local_ring_prep(local_thread_of(req), req, rw_ring_done,
+				      read ? IORING_OP_READ : IORING_OP_WRITE, f->fd);
+		sqe->addr = (uint64_t)(uintptr_t)iov->iov_base;
+		sqe->len = (uint32_t)iov->iov_len;
+	} else {
+		sqe = local_ring_prep(local_thread_of(req), req, rw_ring_done,
+				      read ? IORING_OP_READV : IORING_OP_WRITEV, f->fd);
+		sqe->addr = (uint64_t)(uintptr_t)iov;
+		sqe->len = (uint32_t)cnt;
+	}
 	sqe->off = read ? req->read->offset : req->write->offset;
 	return sqe;
 }
