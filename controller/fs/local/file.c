@@ -13,9 +13,8 @@
 
 /*
  * Left out on purpose: O_DIRECT unless it was asked for (the host's page cache is what the guest
- * bypasses its own for, and its buffers need not be aligned for the host's disk), O_APPEND (the
- * guest's offsets are exact, and writes in flight together would change places), O_NONBLOCK and
- * O_NOATIME.
+ * bypasses its own for, and its buffers need not be aligned for the host's disk), O_APPEND (each
+ * WRITE says so, see rw.c), O_NONBLOCK and O_NOATIME.
  */
 int local_open_flags(const struct local_fs *lfs, uint32_t guest_flags)
 {
@@ -84,6 +83,11 @@ void local_op_open(struct fs_req *req)
 	if (ln) {
 		job->kind = local_node_kind(t->lfs, ln);
 		fd = ln->key.fmt == S_IFDIR ? -EISDIR : local_open_file(t, ln, &job->open_flags);
+		/* An append-only file (chattr +a). */
+		if (fd == -EPERM && (req->open->flags & O_APPEND)) {
+			job->open_flags |= O_APPEND;
+			fd = local_open_file(t, ln, &job->open_flags);
+		}
 	}
 	local_node_put(req, ln);
 	if (fd < 0) {
@@ -181,6 +185,29 @@ void local_op_fsyncdir(struct fs_req *req)
 	fsync_start(req, true);
 }
 
+/*
+ * These requests have no flag for it: with HANDLE_KILLPRIV_V2 the guest leaves it to us to clear
+ * setuid and setgid of what an ordinary user changes.
+ */
+static bool file_kills(const struct fs_req *req)
+{
+	const struct local_fs *lfs = local_thread_of(req)->lfs;
+
+	return req->in->uid && (lfs->fs.session_flags & FUSE_HANDLE_KILLPRIV_V2);
+}
+
+/* Without a personality for the ring. */
+static void fallocate_here(struct fs_req *req, struct lfh *f)
+{
+	const struct fuse_fallocate_in *in = req->fallocate;
+	int err = cred_root_kill();
+
+	if (!err && fallocate(f->fd, (int)in->mode, (off_t)in->offset, (off_t)in->length))
+		err = -errno;
+	cred_root();
+	file_done(req, f, err);
+}
+
 void local_op_fallocate(struct fs_req *req)
 {
 	const struct fuse_fallocate_in *in = req->fallocate;
@@ -190,8 +217,14 @@ void local_op_fallocate(struct fs_req *req)
 
 	if (!f)
 		return;
+	if (file_kills(req) && !t->kill_personality) {
+		fallocate_here(req, f);
+		return;
+	}
 	local_lreq(req)->fh = f;
 	sqe = local_ring_prep(t, req, ring_file_done, IORING_OP_FALLOCATE, f->fd);
+	if (file_kills(req))
+		sqe->personality = (uint16_t)t->kill_personality;
 	sqe->off = in->offset;
 	sqe->addr = in->length;
 	sqe->len = in->mode;
@@ -227,13 +260,18 @@ static int copy_range(struct fs_req *req)
 	loff_t from = (loff_t)in->off_in, to = (loff_t)in->off_out;
 	/* The old reply has 32 bits for what was copied. */
 	size_t len = wide ? in->len : min(in->len, (uint64_t)(UINT32_MAX & ~4095u));
+	int err = file_kills(req) ? cred_root_kill() : 0;
 	ssize_t n;
 
+	if (err)
+		return err;
 	do {
 		n = copy_file_range(job->fh->fd, &from, job->fh2->fd, &to, len, 0);
 	} while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return -errno;
+	err = n < 0 ? -errno : 0;
+	cred_root();
+	if (err)
+		return err;
 	if (wide)
 		req->copied->bytes_copied = (uint64_t)n;
 	else

@@ -2,18 +2,18 @@
 /*
  * Theory of operation
  *
- * The guest's segments are the buffers: nothing is copied here. Three ways lead to the file: a system
- * call in place, an entry in the ring that poll() hands over together with others, or a batch that
- * poll() runs through a mapping (map.c):
+ * The guest's segments are the buffers: nothing is copied here. Three ways lead to the file: a
+ * system call in place, an entry in the ring that poll() hands over together with others, or a
+ * batch that poll() runs through a mapping (map.c):
  *
  *   READ   one alone is tried in place with RWF_NOWAIT and goes to the ring if it would wait. When
  *          the last round of the thread brought several, they go to the ring at once: one system
  *          call for all. Where the file system does not know NOWAIT, the ring would hand each to a
  *          kernel thread; reads then run in place like writes, or in a batch.
  *   WRITE  buffered writes are handed to kernel threads by the ring on most file systems, at more
- *          than twice the cost of a write in place. They run in place, or several in a batch; if one took longer than
- *          SLOW_NS (dirty limit, a page to be read first) the next SLOW_RUN go through the ring.
- *          Files opened O_SYNC always do.
+ *          than twice the cost of a write in place. They run in place, or several in a batch; if
+ *          one took longer than SLOW_NS (dirty limit, a page to be read first) the next SLOW_RUN go
+ *          through the ring. Files opened O_SYNC always do.
  *
  * Files opened O_DIRECT (--allow-direct-io) go through the ring both ways: each call would wait.
  *
@@ -52,6 +52,18 @@ static ssize_t rw_call(struct fs_req *req, int fd, const struct iovec *iov, int 
 	return n < 0 ? -errno : n;
 }
 
+/*
+ * The guest's file is open with O_APPEND: the end may be another one than the guest thinks, when
+ * others append, too. Not on the descriptor, through which mapped pages are written back as well.
+ * The guest sends appending writes one after another.
+ */
+static bool rw_appends(const struct fs_req *req)
+{
+	return req->in->opcode == FUSE_WRITE && unlikely(req->write->flags & O_APPEND) &&
+	       !(req->write->write_flags & FUSE_WRITE_CACHE) &&
+	       !local_thread_of(req)->lfs->writeback;
+}
+
 /* From done bytes to the end, waiting where needed. Bytes in all, or -errno if there are none. */
 static ssize_t rw_rest(struct fs_req *req, int fd, size_t done, size_t want)
 {
@@ -65,7 +77,7 @@ static ssize_t rw_rest(struct fs_req *req, int fd, size_t done, size_t want)
 	while (done < want) {
 		cnt = fs_iov_slice(iov, read ? req->room_cnt : req->data_cnt, done, want - done,
 				   t->iov, LOCAL_IOV_MAX);
-		n = rw_call(req, fd, t->iov, cnt, off + done, 0);
+		n = rw_call(req, fd, t->iov, cnt, off + done, rw_appends(req) ? RWF_APPEND : 0);
 		if (n < 0)
 			return done ? (ssize_t)done : n;
 		if (!n)
@@ -137,6 +149,8 @@ static struct io_uring_sqe *rw_to_ring(struct fs_req *req, struct lfh *f, const 
 		sqe->len = (uint32_t)cnt;
 	}
 	sqe->off = read ? req->read->offset : req->write->offset;
+	if (rw_appends(req))
+		sqe->rw_flags = RWF_APPEND;
 	return sqe;
 }
 
@@ -226,8 +240,8 @@ void local_op_write(struct fs_req *req)
 	}
 	local_lreq(req)->want = want;
 	local_drop_caps(t->lfs, f->fd);
-	if (batch && !kill && !t->slow_run && local_map_wanted(t, f, false, want) &&
-	    local_batch_add(t, req, f))
+	if (batch && !kill && !rw_appends(req) && !t->slow_run &&
+	    local_map_wanted(t, f, false, want) && local_batch_add(t, req, f))
 		return;
 	if ((f->sync || f->direct || t->slow_run) && want && (!kill || t->kill_personality))
 		cnt = rw_segments(req, want, &iov);

@@ -116,8 +116,11 @@ void local_op_getxattr(struct fs_req *req)
 	xattr_run(req, do_getxattr);
 }
 
-/* Takes hidden names out of a list, gives the others their names in the guest; its new length. */
-static ssize_t list_filter(const struct local_fs *lfs, char *list, ssize_t len)
+/*
+ * Takes hidden names out of a list, gives the others their names in the guest; its new length. Only
+ * root sees trusted attributes, which the guest's kernel leaves to us.
+ */
+static ssize_t list_filter(const struct local_fs *lfs, char *list, ssize_t len, bool root)
 {
 	char *from = list, *to = list;
 	const char *name;
@@ -127,6 +130,8 @@ static ssize_t list_filter(const struct local_fs *lfs, char *list, ssize_t len)
 		n = strlen(from) + 1;
 		name = xattrmap_to_guest(&lfs->xattrs, from);
 		if (!name || !*name || xattr_hidden(lfs, name))
+			continue;
+		if (!root && !strncmp(name, XATTR_TRUSTED_PREFIX, XATTR_TRUSTED_PREFIX_LEN))
 			continue;
 		left = strlen(name) + 1;
 		memmove(to, name, left);
@@ -141,7 +146,7 @@ static int do_listxattr(struct fs_req *req, const char *path, const char *name)
 	ssize_t n = listxattr(path, t->scratch, LOCAL_SCRATCH);
 
 	if (n > 0)
-		n = list_filter(t->lfs, t->scratch, n);
+		n = list_filter(t->lfs, t->scratch, n, !req->in->uid);
 	if (n >= 0 && req->getxattr->size && (size_t)n > req->getxattr->size)
 		return -ERANGE;
 	return xattr_reply(req, n);
@@ -225,8 +230,9 @@ int local_xattr_open(struct local_fs *lfs, const struct fs_config *cfg, char *er
 
 	if (rc)
 		return rc;
-	if (lfs->posix_acl && (xattrmap_to_host(&lfs->xattrs, "system.posix_acl_access", buf, &name) ||
-			       name == buf)) {
+	if (lfs->posix_acl &&
+	    (xattrmap_to_host(&lfs->xattrs, "system.posix_acl_access", buf, &name) ||
+	     name == buf)) {
 		snprintf(err, FS_ERR_LEN, "xattrmap: posix-acl needs system.posix_acl_access and "
 			 "system.posix_acl_default to pass: begin with :ok:all:system.posix_acl_:"
 			 "system.posix_acl_:");

@@ -162,7 +162,9 @@ static int wait_child(pid_t pid)
 	return ret == pid ? status : -1;
 }
 
-/* Rows for this topic and file system that no assertion needed. Skipping is a matter of versions.
+/*
+ * Rows for this topic and file system that no assertion needed. Those for skipping, and for all file
+ * systems, are a matter of versions.
  */
 static void check_rows(void)
 {
