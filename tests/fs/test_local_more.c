@@ -8,8 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -278,6 +280,75 @@ static void test_number_used_again(void **state)
 	}
 }
 
+/* What the requests do not say, and an ordinary user's system call would do or see. */
+static void test_ordinary_users(void **state)
+{
+	uint64_t from = make_file("of", 0600), to = make_file("ot", 0600), in, out;
+	struct stat st;
+
+	assert_int_equal(op_open(&d, from, O_RDWR, &in), 0);
+	assert_int_equal(op_open(&d, to, O_RDWR, &out), 0);
+	assert_int_equal(op_write(&d, in, "0123456789", 10, 0, 0), 10);
+	for (uid_t uid = 0; uid <= 1234; uid += 1234) {
+		mode_t want = uid ? 0777 : 06777;
+
+		d.uid = uid;
+		d.fs->session_flags = FUSE_HANDLE_KILLPRIV_V2;
+		assert_int_equal(chmod(in_dir("ot"), 06777), 0);
+		assert_int_equal(fallocate_run(out, 0, 0, 4096), 0);
+		assert_int_equal(stat(in_dir("ot"), &st), 0);
+		assert_int_equal(st.st_mode & 07777, want);
+		assert_int_equal(chmod(in_dir("ot"), 06777), 0);
+		copy_call(FUSE_COPY_FILE_RANGE, in, out, 0, 10);
+		assert_int_equal(call_run(&big), 0);
+		assert_int_equal(stat(in_dir("ot"), &st), 0);
+		assert_int_equal(st.st_mode & 07777, want);
+		if (setxattr(in_dir("ot"), "trusted.t", "1", 1, 0))
+			continue;
+		call_init(&big, &d, FUSE_LISTXATTR, to);
+		big.arg.getxattr.size = 100;
+		call_room(&big, 100);
+		assert_int_equal(call_run(&big), 0);
+		assert_int_equal(big.req.out_len, uid ? 0 : strlen("trusted.t") + 1);
+	}
+	d.uid = 0;
+	d.fs->session_flags = 0;
+	assert_int_equal(op_release(&d, in), 0);
+	assert_int_equal(op_release(&d, out), 0);
+	assert_int_equal(op_unlink(&d, ROOT, "of"), 0);
+	assert_int_equal(op_unlink(&d, ROOT, "ot"), 0);
+}
+
+static void test_append_only_and_noatime(void **state)
+{
+	const struct timespec old[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
+	uint64_t node = make_file("ao", 0600), fh;
+	int flags, fd = open(in_dir("ao"), O_RDONLY);
+	struct stat st;
+	char buf[4];
+
+	assert_int_equal(op_open(&d, node, O_RDWR | O_NOATIME, &fh), 0);
+	assert_int_equal(op_write(&d, fh, "abc", 3, 0, 0), 3);
+	assert_int_equal(utimensat(AT_FDCWD, in_dir("ao"), old, 0), 0);
+	assert_int_equal(op_read(&d, fh, buf, 3, 0), 3);
+	assert_int_equal(stat(in_dir("ao"), &st), 0);
+	assert_int_equal(st.st_atim.tv_sec, 1000);
+	assert_int_equal(op_release(&d, fh), 0);
+	if (!ioctl(fd, FS_IOC_GETFLAGS, &flags) && (flags |= FS_APPEND_FL) &&
+	    !ioctl(fd, FS_IOC_SETFLAGS, &flags)) {
+		assert_int_equal(op_open(&d, node, O_WRONLY, &fh), -EPERM);
+		assert_int_equal(op_open(&d, node, O_WRONLY | O_APPEND, &fh), 0);
+		assert_int_equal(op_write(&d, fh, "d", 1, 3, 0), 1);
+		assert_int_equal(op_release(&d, fh), 0);
+		flags &= ~FS_APPEND_FL;
+		assert_int_equal(ioctl(fd, FS_IOC_SETFLAGS, &flags), 0);
+		assert_int_equal(stat(in_dir("ao"), &st), 0);
+		assert_int_equal(st.st_size, 4);
+	}
+	close(fd);
+	assert_int_equal(op_unlink(&d, ROOT, "ao"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -288,6 +359,8 @@ int main(void)
 		cmocka_unit_test(test_fallocate_modes),
 		cmocka_unit_test(test_whiteout),
 		cmocka_unit_test(test_number_used_again),
+		cmocka_unit_test(test_ordinary_users),
+		cmocka_unit_test(test_append_only_and_noatime),
 	};
 
 	if (geteuid())

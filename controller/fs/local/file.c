@@ -14,7 +14,7 @@
 /*
  * Left out on purpose: O_DIRECT unless it was asked for (the host's page cache is what the guest
  * bypasses its own for, and its buffers need not be aligned for the host's disk), O_APPEND (each
- * WRITE says so, see rw.c), O_NONBLOCK and O_NOATIME.
+ * WRITE says so, see rw.c) and O_NONBLOCK.
  */
 int local_open_flags(const struct local_fs *lfs, uint32_t guest_flags)
 {
@@ -22,6 +22,8 @@ int local_open_flags(const struct local_fs *lfs, uint32_t guest_flags)
 
 	if (lfs->direct_io)
 		flags |= (int)(guest_flags & O_DIRECT);
+	if (lfs->switch_creds) /* others may only for their own files; the guest has checked */
+		flags |= (int)(guest_flags & O_NOATIME);
 	/* Its cache fills up a page that is only written in part. */
 	if (lfs->writeback && (flags & O_ACCMODE) == O_WRONLY)
 		flags = (flags & ~O_ACCMODE) | O_RDWR;

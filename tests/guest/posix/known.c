@@ -11,9 +11,6 @@ const struct px_known px_known[] = {
 	{ "fuse", "space_birth", NULL, "FUSE asks for the time of birth from Linux 6.6 on" },
 	{ "*", "xattr_spaces", "security attributes need CAP_SYS_ADMIN",
 	  "with the BPF security module older kernels forget the check" },
-	/* Ours: the file on the host may belong to somebody for whom the controller must not ask
-	   for it. */
-	{ "fuse", "times_marks", "read(2) through O_NOATIME", "O_NOATIME is not passed on" },
 	/* What the FUSE protocol or its client in the kernel does not do. */
 	{ "fuse", "times_marks", "copy_file_range(2), the source: the file's last access",
 	  "the client does not ask for the source's times again" },
