@@ -109,7 +109,8 @@ static struct nt_chunk *nt_chunk_add(struct nodetab *tab)
 
 	if (tab->nr_chunks == tab->max_chunks)
 		return NULL;
-	mem = mmap(NULL, tab->chunk_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	mem = mmap(NULL, tab->chunk_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		   0);
 	if (mem == MAP_FAILED)
 		return NULL;
 	c->fresh = !tab->nr_chunks; /* there is no slot 0 */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Operations on names: CREATE TMPFILE MKNOD MKDIR SYMLINK with the caller's rights; LINK UNLINK RMDIR
- * RENAME as root, the guest's kernel has checked those.
+ * Operations on names: CREATE TMPFILE MKNOD MKDIR SYMLINK with the caller's rights; LINK UNLINK
+ * RMDIR RENAME as root, the guest's kernel has checked those.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 /* Times a name may vanish between "exists" and the open before CREATE gives up. */
 #define CREATE_TRIES 3
 
-/* The parent, pinned, and its descriptor; name: to be checked, or NULL. On error nothing is held. */
+/* The parent, pinned, and its descriptor; name: to be checked, or NULL. On error holds nothing. */
 static int parent_get(struct fs_req *req, uint64_t nodeid, const char *name,
 		      struct lnode **ret_parent, struct lfd *dir)
 {
@@ -34,8 +34,8 @@ static int parent_get(struct fs_req *req, uint64_t nodeid, const char *name,
 }
 
 /*
- * The caller's rights; mask: its umask. A guest that tells the group that matters for setgid is held
- * to what it sends, unless other groups may count (ACLs) or ids are others here: it has checked.
+ * The caller's rights; mask: its umask. A guest that tells the group that matters for setgid is
+ * held to what it sends, unless other groups may count (ACLs) or ids are others here: it has checked.
  */
 static int caller(struct fs_req *req, uint32_t mask)
 {
@@ -66,7 +66,7 @@ static int do_symlink(struct fs_req *req, int dirfd)
 	return symlinkat(req->name[1], dirfd, req->name[0]);
 }
 
-/* The new name's node, its entry in the reply, its label. An object without its label goes again. */
+/* The new name's node, its entry in the reply, its label. What cannot have its label goes again. */
 static int entry_of_new(struct fs_req *req, const struct lnode *parent, int dirfd,
 			struct lnode **ret_child)
 {

@@ -64,7 +64,8 @@ void local_op_opendir(struct fs_req *req)
 	local_node_put(req, ln);
 	if (fd >= 0) {
 		dir = ldir_new();
-		err = dir ? lfh_open(&t->lfs->fhs, fd, 0, LFS_OTHER, dir, &req->opened->fh) : -ENOMEM;
+		err = dir ? lfh_open(&t->lfs->fhs, fd, 0, LFS_OTHER, dir, &req->opened->fh) :
+			    -ENOMEM;
 	}
 	if (err) {
 		close(fd);

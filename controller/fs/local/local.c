@@ -12,8 +12,8 @@
 #include "fs/types.h"
 
 /*
- * Promised to every guest. Others come with options; EXPORT_SUPPORT needs LOOKUP of ".." which nobody
- * gets here.
+ * Promised to every guest. Others come with options; EXPORT_SUPPORT needs LOOKUP of ".." which
+ * nobody gets here.
  */
 #define LOCAL_INIT_FLAGS                                                                           \
 	(FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_BIG_WRITES | FUSE_AUTO_INVAL_DATA |          \

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* LOOKUP, FORGET, GETATTR, STATX, SETATTR, READLINK, STATFS, ACCESS: cached metadata, answered in place. */
+/*
+ * LOOKUP, FORGET, GETATTR, STATX, SETATTR, READLINK, STATFS, ACCESS: cached metadata, answered in
+ * place.
+ */
 #include <errno.h>
 #include <string.h>
 #include <sys/vfs.h>
