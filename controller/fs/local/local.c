@@ -13,13 +13,13 @@
 
 /*
  * Promised to every guest. Others come with options; EXPORT_SUPPORT needs LOOKUP of ".." which
- * nobody gets here.
+ * nobody gets here, and with ALLOW_IDMAP most requests would not say whose they are.
  */
 #define LOCAL_INIT_FLAGS                                                                           \
 	(FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_BIG_WRITES | FUSE_AUTO_INVAL_DATA |          \
 	 FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO | FUSE_PARALLEL_DIROPS | FUSE_MAX_PAGES |     \
 	 FUSE_ASYNC_DIO | FUSE_SUBMOUNTS | FUSE_INIT_EXT | FUSE_SETXATTR_EXT |                     \
-	 FUSE_CREATE_SUPP_GROUP | FUSE_DIRECT_IO_ALLOW_MMAP | FUSE_ALLOW_IDMAP)
+	 FUSE_CREATE_SUPP_GROUP | FUSE_DIRECT_IO_ALLOW_MMAP)
 
 /* As much as fits into one of the guest's queue of 1024: Linux sends that if its administrator
  * raises fs.fuse.max_pages_limit. */
