@@ -5,7 +5,7 @@ TRANSPORT ?= vhost-user
 PREFIX ?= /usr/local
 BUILD ?= build-release
 
-.PHONY: all demo test bench install clean
+.PHONY: all demo test test-long bench install clean
 
 all:
 	scripts/deps.sh build
@@ -17,6 +17,9 @@ demo:
 
 test:
 	scripts/test
+
+test-long:
+	scripts/test long
 
 bench: all
 	scripts/deps.sh test

@@ -32,6 +32,7 @@ struct raw {
 #define FIELD_STRING const char *
 #define FIELD_INT struct opt_int
 #define FIELD_BOOLEAN bool
+#define FIELD_LIST const char *
 #define OPTION(field, kind, short_name, long_name, arg, text) FIELD_##kind field;
 #include "conf_options.def"
 #undef OPTION
@@ -40,6 +41,19 @@ struct raw {
 static doca_error_t store_STRING(const char **field, void *value)
 {
 	return conf_set_text(field, value) ? DOCA_ERROR_NO_MEMORY : DOCA_SUCCESS;
+}
+
+static doca_error_t store_LIST(const char **field, void *value)
+{
+	char *all = NULL;
+
+	if (!*field)
+		return store_STRING(field, value);
+	if (asprintf(&all, "%s,%s", *field, (const char *)value) < 0)
+		return DOCA_ERROR_NO_MEMORY;
+	free((char *)*field);
+	*field = all;
+	return DOCA_SUCCESS;
 }
 
 static doca_error_t store_INT(struct opt_int *field, void *value)
@@ -66,9 +80,14 @@ static const struct option_def {
 	const char *short_name, *long_name, *argument, *text;
 	enum doca_argp_type type;
 	doca_argp_param_cb_t set;
+	bool repeats;
 } option_def[] = {
+#define TYPE_STRING DOCA_ARGP_TYPE_STRING, .repeats = false
+#define TYPE_LIST DOCA_ARGP_TYPE_STRING, .repeats = true
+#define TYPE_INT DOCA_ARGP_TYPE_INT, .repeats = false
+#define TYPE_BOOLEAN DOCA_ARGP_TYPE_BOOLEAN, .repeats = false
 #define OPTION(field, kind, short_name, long_name, arg, text) \
-	{ short_name, long_name, arg, text, DOCA_ARGP_TYPE_##kind, set_##field },
+	{ short_name, long_name, arg, text, .set = set_##field, .type = TYPE_##kind },
 #include "conf_options.def"
 #undef OPTION
 };
@@ -88,6 +107,8 @@ static doca_error_t register_option(const struct option_def *o)
 	doca_argp_param_set_description(param, o->text);
 	doca_argp_param_set_type(param, o->type);
 	doca_argp_param_set_callback(param, o->set);
+	if (o->repeats)
+		doca_argp_param_set_multiplicity(param);
 	return doca_argp_register_param(param);
 }
 
@@ -106,6 +127,7 @@ static int parse_options(struct raw *raw, int argc, char **argv)
 static void raw_free(struct raw *raw)
 {
 #define FREE_STRING(field) free((char *)raw->field)
+#define FREE_LIST FREE_STRING
 #define FREE_INT(field)
 #define FREE_BOOLEAN(field)
 #define OPTION(field, kind, short_name, long_name, arg, text) FREE_##kind(field);
@@ -253,6 +275,11 @@ int conf_copy_device(struct conf_device *d, const struct conf_device *from)
 		{ &d->fs.options, from->fs.options },
 		{ &d->fs.wrap, from->fs.wrap },
 		{ &d->fs.state_dir, from->fs.state_dir },
+#define FLAG(field, long_name)
+#define TEXT(field, long_name) { &d->fs.field, from->fs.field },
+#include "conf_local.def"
+#undef FLAG
+#undef TEXT
 	};
 	int rc = 0;
 
@@ -279,7 +306,30 @@ void conf_free_device(struct conf_device *d)
 	free((char *)d->fs.options);
 	free((char *)d->fs.wrap);
 	free((char *)d->fs.state_dir);
+#define FLAG(field, long_name)
+#define TEXT(field, long_name) free((char *)d->fs.field);
+#include "conf_local.def"
+#undef FLAG
+#undef TEXT
 	memset(d, 0, sizeof(*d));
+}
+
+/* With a file of devices they are defaults for those that can use them. */
+static int check_local_only(const struct raw *raw)
+{
+	const char *name = NULL;
+
+	if (raw->local_dir || raw->config)
+		return 0;
+#define FLAG(field, long_name) name = raw->field ? long_name : name;
+#define TEXT FLAG
+#include "conf_local.def"
+#undef FLAG
+#undef TEXT
+	if (!name)
+		return 0;
+	DOCA_LOG_ERR("--%s is for a directory of this machine: use it with --local", name);
+	return -EINVAL;
 }
 
 static int check_conflicts(const struct raw *raw)
@@ -296,7 +346,17 @@ static int check_conflicts(const struct raw *raw)
 			     raw->socket);
 		return -EINVAL;
 	}
-	return 0;
+	return check_local_only(raw);
+}
+
+/* Text stays the caller's. */
+static void set_local(struct fs_config *fs, const struct raw *raw)
+{
+#define FLAG(field, long_name) fs->field = raw->field;
+#define TEXT FLAG
+#include "conf_local.def"
+#undef FLAG
+#undef TEXT
 }
 
 static int set_fs(struct fs_config *fs, const struct raw *raw)
@@ -305,6 +365,7 @@ static int set_fs(struct fs_config *fs, const struct raw *raw)
 
 	fs->type = raw->local_dir ? "local" : raw->null_fs ? "null" : "nfs";
 	fs->readonly = raw->readonly;
+	set_local(fs, raw);
 	fs->cache = FS_CACHE_AUTO;
 	fs->null_io = null_nfs_wanted();
 	/* With no server named, the test mode of the environment needs none. */
@@ -429,6 +490,8 @@ static int check_devices(struct conf *conf)
 			return rc;
 		/* Only NFS has the test mode. */
 		d->fs.null_io = d->fs.null_io && !strcmp(d->fs.type, "nfs");
+		d->fs.queue_size = (unsigned int)d->queue_size;
+		d->fs.bounced = conf->dma;
 	}
 	return check_sockets(conf);
 }

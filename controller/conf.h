@@ -10,6 +10,7 @@
 
 #define CONF_MAX_CPUS 256
 #define CONF_MAX_DEVICES 64
+#define CONF_ANY_CPU (-1) /* in conf.cpu: wherever the kernel puts the thread */
 
 #define CONF_DEFAULT_TAG "docavirtiofs"
 #define CONF_DEFAULT_QUEUES 32

@@ -45,6 +45,17 @@ STRING_KEY(set_server, fs.server)
 STRING_KEY(set_export, fs.export_path)
 STRING_KEY(set_options, fs.options)
 
+#define FLAG(field, long_name) \
+	static int set_##field(struct conf_device *d, struct json_object *v) \
+	{ \
+		d->fs.field = json_object_get_boolean(v); \
+		return 0; \
+	}
+#define TEXT(field, long_name) STRING_KEY(set_##field, fs.field)
+#include "conf_local.def"
+#undef FLAG
+#undef TEXT
+
 static int set_queues(struct conf_device *d, struct json_object *v)
 {
 	d->num_request_queues = json_object_get_int(v); /* clamps, not wraps */
@@ -129,6 +140,11 @@ static const struct key filesystem_keys[] = {
 	{ "server", json_type_string, set_server },
 	{ "export", json_type_string, set_export },
 	{ "options", json_type_string, set_options },
+#define FLAG(field, long_name) { #field, json_type_boolean, set_##field },
+#define TEXT(field, long_name) { #field, json_type_string, set_##field },
+#include "conf_local.def"
+#undef FLAG
+#undef TEXT
 	{ .name = NULL }
 };
 
@@ -166,7 +182,13 @@ static int check_filesystem(const struct conf_device *d, struct json_object *obj
 	static const struct {
 		const char *key, *type;
 	} belongs[] = { { "dir", "local" }, { "server", "nfs" }, { "export", "nfs" },
-			{ "options", "nfs" } };
+			{ "options", "nfs" },
+#define FLAG(field, long_name) { #field, "local" },
+#define TEXT FLAG
+#include "conf_local.def"
+#undef FLAG
+#undef TEXT
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(belongs); i++)
 		if (json_object_object_get_ex(obj, belongs[i].key, NULL) &&

@@ -72,7 +72,7 @@ static int dio_drain(void *arg)
 
 	dio->draining = true;
 	if (dio->outstanding)
-		fs_abort(dio->ft); /* a server that is away must not keep a guest from booting */
+		fs_cancel(dio->ft); /* nor a lock nor a server that is away keeps a guest from booting */
 	else
 		dio_drained(dio);
 	return 0;
@@ -290,8 +290,14 @@ static int dio_start(void *arg)
 static int dio_stop(void *arg)
 {
 	struct dio *dio = arg;
+	int rc;
 
-	return dio->io ? errno_of(doca_ctx_stop(doca_devemu_vfs_io_as_ctx(dio->io))) : 0;
+	if (!dio->io)
+		return 0;
+	rc = errno_of(doca_ctx_stop(doca_devemu_vfs_io_as_ctx(dio->io)));
+	if (dio->attached)
+		fs_cancel(dio->ft);
+	return rc;
 }
 
 /* ---- the whole: main thread ---- */

@@ -4,6 +4,8 @@
  * waits for a signal (or for the captive command to end) while it answers on the control socket,
  * and takes everything down in order.
  *
+ * Called softdpu-virtiofsd, it takes virtiofsd's options and goes into its sandbox first.
+ *
  * Signals: blocked everywhere but in this thread. While it serves, a signalfd takes them and the
  * first one asks for the ordered end. While it opens file systems or stops, which may wait for
  * servers and requests, they are let in and end the process at once; only the sockets are removed.
@@ -14,10 +16,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "captive.h"
+#include "compat_virtiofsd.h"
 #include "conf.h"
 #include "devtab.h"
 #include "doca_log.h"
@@ -33,6 +37,7 @@ DOCA_LOG_REGISTER(VIRTIOFS);
 #define STOP_TIMEOUT_MS 5000
 
 static struct app {
+	struct compat compat;
 	struct conf conf;
 	struct captive captive;
 	struct thr_set threads;
@@ -41,10 +46,25 @@ static struct app {
 	sigset_t quit; /* SIGINT, SIGTERM, SIGHUP unless it was ignored */
 } app; /* static for end_now() */
 
+static int setup_syslog(void)
+{
+	struct doca_log_backend *own, *sdk;
+
+	/* Connects now: in the sandbox there is no /dev/log. */
+	openlog(NULL, LOG_PID | LOG_NDELAY, LOG_DAEMON);
+	if (doca_log_backend_create_with_syslog("softdpu-virtiofsd", &own) != DOCA_SUCCESS ||
+	    doca_log_backend_create_with_syslog_sdk("softdpu-virtiofsd", &sdk) != DOCA_SUCCESS)
+		return -ENOMEM;
+	doca_log_backend_set_sdk_level(sdk, DOCA_LOG_LEVEL_WARNING);
+	return 0;
+}
+
 static int setup_logging(void)
 {
 	struct doca_log_backend *sdk;
 
+	if (app.compat.syslog)
+		return setup_syslog();
 	if (doca_log_backend_create_standard() != DOCA_SUCCESS ||
 	    doca_log_backend_create_with_file_sdk(stderr, &sdk) != DOCA_SUCCESS)
 		return -ENOMEM;
@@ -206,20 +226,50 @@ static int run(void)
 	return status;
 }
 
+static void end_in_order(void *arg)
+{
+	kill(getpid(), SIGTERM);
+}
+
+/* Under virtiofsd's name: its options, and the end of the connection is the end. */
+static int setup_compat(int *argc, char ***argv)
+{
+	int rc = compat_parse(&app.compat, *argc, *argv);
+
+	*argc = app.compat.argc;
+	*argv = app.compat.argv;
+	return rc ? rc : platform_when_host_gone(end_in_order);
+}
+
+static int load_conf(int argc, char **argv)
+{
+	int rc = conf_load(&app.conf, argc, argv);
+
+	if (!rc)
+		compat_adjust(&app.compat, &app.conf);
+	return rc;
+}
+
 int main(int argc, char **argv)
 {
-	int status = EXIT_FAILURE;
+	int status = EXIT_FAILURE, rc = compat_wanted(argv[0]) ? setup_compat(&argc, &argv) : 0;
 
-	if (setup_logging())
+	if (rc || setup_logging())
+		return rc > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	if (app.compat.argc && compat_enter(&app.compat)) {
+		compat_fini(&app.compat);
 		return EXIT_FAILURE;
+	}
+	argc = app.compat.argc ? app.compat.argc : argc;
 	setup_signals();
-	if (platform_guard_guest_memory() && !conf_load(&app.conf, argc, argv) &&
+	if (platform_guard_guest_memory() && !load_conf(argc, argv) &&
 	    !captive_prepare(&app.captive, &app.conf) && !platform_set_board(&app.conf) &&
 	    !manager_open((uint32_t)creq_size())) {
 		status = run();
 		manager_close();
 	}
 	captive_cleanup(&app.captive);
+	compat_fini(&app.compat);
 	conf_fini(&app.conf);
 	return status;
 }

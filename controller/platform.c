@@ -93,6 +93,8 @@ void platform_remove_socket(const char *socket)
 	char lock[PLATFORM_SOCKET_LEN + sizeof(suffix)];
 	size_t len = strlen(socket);
 
+	if (!strncmp(socket, "fd:", 3))
+		return; /* inherited: who made it keeps it */
 	memcpy(lock, socket, len);
 	memcpy(lock + len, suffix, sizeof(suffix));
 	unlink(socket);

@@ -37,6 +37,12 @@ static inline bool platform_guard_guest_memory(void)
 	return softdpu_guard_guest_memory() == DOCA_SUCCESS;
 }
 
+/* fn is called on an engine thread whenever a host has disconnected. Before a device is started. */
+static inline int platform_when_host_gone(void (*fn)(void *arg))
+{
+	return softdpu_host_gone_register(fn, NULL) == DOCA_SUCCESS ? 0 : -1;
+}
+
 /* One function per configured device, with its socket, when the configuration names sockets. */
 int platform_set_board(const struct conf *conf);
 

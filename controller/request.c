@@ -187,14 +187,26 @@ static bool is_create(uint32_t opcode)
 	       opcode == FUSE_SYMLINK || opcode == FUSE_TMPFILE;
 }
 
+/* Units of 8 bytes. Protocols 7.36 and 7.37 send a label without saying how long it is. */
+static uint16_t extensions_len(const struct creq *r, size_t len)
+{
+	if (r->fs.in->total_extlen || len < 8 ||
+	    !(r->fs.ft->fs->session_flags & FUSE_SECURITY_CTX))
+		return r->fs.in->total_extlen;
+	return (uint16_t)min(len / 8, (size_t)UINT16_MAX);
+}
+
 /* The extensions of a creating operation end the message: bytes must hold all that follows the
  * names. */
-static int req_parse_groups(struct creq *r, const char *bytes, size_t len, bool is_whole)
+static int req_parse_extensions(struct creq *r, const char *bytes, size_t len, bool is_whole)
 {
-	uint16_t extlen = r->fs.in->total_extlen;
+	uint16_t extlen;
 	int n;
 
-	if (!extlen || !is_create(r->fs.in->opcode))
+	if (!is_create(r->fs.in->opcode))
+		return 0;
+	extlen = extensions_len(r, len);
+	if (!extlen)
 		return 0;
 	if (!is_whole)
 		return -E2BIG;
@@ -202,6 +214,8 @@ static int req_parse_groups(struct creq *r, const char *bytes, size_t len, bool 
 	if (n < 0)
 		return n;
 	r->fs.ngroups = (uint32_t)n;
+	if (!fuse_ext_label(bytes, len, extlen, &r->fs.label_name, &r->fs.label, &r->fs.label_len))
+		r->fs.label_name = NULL;
 	return 0;
 }
 
@@ -226,7 +240,7 @@ static int req_parse_names(struct creq *r, const char *bytes, size_t len)
 		r->fs.name[i] = bytes + pos;
 		pos = (size_t)(end - bytes) + 1;
 	}
-	rc = req_parse_groups(r, bytes + pos, len - pos, len == r->fs.data_len);
+	rc = req_parse_extensions(r, bytes + pos, len - pos, len == r->fs.data_len);
 	if (!rc)
 		data_advance(&r->fs, min(pos, r->fs.data_len));
 	return rc;
@@ -275,6 +289,7 @@ static void req_start(struct doca_devemu_vfs_fuse_req *dreq, void *user, unsigne
 	r->fs.data_len = r->fs.room_len = 0;
 	r->fs.name[0] = r->fs.name[1] = NULL;
 	r->fs.ngroups = 0; /* the previous user's otherwise, and so its rights */
+	r->fs.label_name = NULL;
 	r->fs.ctx = r->fs_ctx;
 	r->fs.direct = r->dio->thr->bounce == NULL;
 	if (!r->fs.direct) {

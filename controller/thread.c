@@ -230,7 +230,8 @@ static void *thr_main(void *arg)
 {
 	struct thr *thr = arg;
 
-	thr_pin(thr);
+	if (thr->cpu >= 0)
+		thr_pin(thr);
 	thr_loop(thr);
 	return NULL;
 }

@@ -85,6 +85,30 @@ DOCA_STABLE int softdpu_buf_list_to_iov(const struct doca_buf *buf, struct iovec
 struct doca_devemu_vfs_fuse_req;
 DOCA_STABLE size_t softdpu_fuse_req_staged_len(const struct doca_devemu_vfs_fuse_req *req);
 
+/*
+ * Calls cb(arg) whenever the host of a device has disconnected and the device is reset, on the thread
+ * that progresses the device. One for the process; register before a device is started. NULL: none.
+ */
+typedef void (*softdpu_host_gone_cb_t)(void *arg);
+DOCA_STABLE doca_error_t softdpu_host_gone_register(softdpu_host_gone_cb_t cb, void *arg);
+
+/*
+ * FUSE_COPY_FILE_RANGE_64, which protocol 7.45 brought and the API has no event for. As the API's own
+ * events: register before the context is started.
+ */
+struct doca_devemu_vfs_io;
+struct fuse_in_header;
+struct fuse_copy_file_range_in;
+struct fuse_out_header;
+struct fuse_copy_file_range_out;
+typedef void (*doca_devemu_vfs_io_event_vfs_fuse_copy_file_range_64_req_notice_handler_cb_t)(
+		struct doca_devemu_vfs_fuse_req *req, void *req_user_data,
+		struct fuse_in_header *in, struct fuse_copy_file_range_in *copy_in,
+		struct fuse_out_header *out, struct fuse_copy_file_range_out *copy_out);
+DOCA_STABLE doca_error_t doca_devemu_vfs_io_event_vfs_fuse_copy_file_range_64_req_handler_register(
+		struct doca_devemu_vfs_io *io,
+		doca_devemu_vfs_io_event_vfs_fuse_copy_file_range_64_req_notice_handler_cb_t handler);
+
 #ifdef __cplusplus
 }
 #endif

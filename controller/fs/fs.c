@@ -100,6 +100,13 @@ void fs_req_done(struct fs_req *req, int err)
 	req_finish(req, err);
 }
 
+void fs_cancel(struct fs_thread *ft)
+{
+	for (; ft; ft = ft->lower)
+		if (ft->fs->ops->cancel)
+			ft->fs->ops->cancel(ft);
+}
+
 void fs_reset(struct fs *fs)
 {
 	for (; fs; fs = fs->lower)
@@ -220,13 +227,6 @@ void fs_stats(struct fs *fs,
 	for (; fs; fs = fs->lower)
 		if (fs->ops->stats)
 			fs->ops->stats(fs, emit, arg);
-}
-
-void fs_abort(struct fs_thread *ft)
-{
-	for (; ft; ft = ft->lower)
-		if (ft->fs->ops->abort)
-			ft->fs->ops->abort(ft);
 }
 
 int fs_timeout_ms(struct fs_thread *ft)

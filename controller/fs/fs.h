@@ -54,6 +54,13 @@ struct fs_config {
 	bool readonly;
 	bool null_io; /* DOCA_VIRTIOFS_USE_NULL_NFS_FSDEV: READ and WRITE touch nothing */
 	enum fs_cache_mode cache;
+	/* local, as the options of these names; see conf_local.def */
+	bool no_posix_lock, no_flock;
+	bool posix_acl, security_label, no_killpriv_v2, writeback, allow_direct_io, no_mapped_io;
+	const char *translate_uid, *translate_gid; /* rules of virtiofsd, with commas; or NULL */
+	const char *xattrmap; /* rules of virtiofsd; or NULL */
+	bool bounced; /* requests go through buffers of at most FS_MAX_IO bytes */
+	unsigned int queue_size; /* of the device; 0: unknown. What waits keeps a place in one. */
 	const char *state_dir; /* where a back end may keep journals, or NULL */
 	const char *wrap; /* instruments, "log,delay=2ms,error=1%", outermost first, or NULL */
 	const char *arg; /* given to a wrapper: what follows its name and "=", or NULL */
@@ -116,6 +123,7 @@ struct fs_req {
 		const struct fuse_copy_file_range_in *copy_file_range;
 		const struct fuse_syncfs_in *syncfs;
 		const struct fuse_lk_in *lk;
+		const struct fuse_statx_in *statx;
 	};
 	const char *name[2]; /* NULL, or checked: entries 1..NAME_MAX, not "." nor ".." */
 	/* Bytes from the guest that follow: WRITE payload, SETXATTR value, IOCTL input,
@@ -130,6 +138,10 @@ struct fs_req {
 	size_t room_len;
 	uint32_t ngroups; /* supplementary groups the guest sent (create operations) */
 	gid_t groups[FS_NGROUPS_MAX];
+	/* Security label of what is created: name of the attribute (NULL: none) and its value. */
+	const char *label_name;
+	const void *label;
+	size_t label_len;
 
 	/* reply */
 	union { /* zeroed; adjacent to the reply header */
@@ -144,6 +156,8 @@ struct fs_req {
 		struct fuse_ioctl_out *ioctl_out;
 		struct fuse_lseek_out *sought;
 		struct fuse_lk_out *lk_out;
+		struct fuse_statx_out *statx_out;
+		struct fuse_copy_file_range_out *copied; /* COPY_FILE_RANGE_64 */
 	};
 	struct fuse_open_out *create_open; /* CREATE's second half */
 	size_t out_len; /* bytes put into room; 0 at start */
@@ -191,11 +205,11 @@ struct fs_ops {
 	int (*timeout_ms)(struct fs_thread *ft);
 
 	/*
-	 * On the I/O thread: the guest is being reset and nobody waits for the requests that are out
-	 * on this thread. They still end, with whatever error, but soon, though what they wait for
-	 * may never come. NULL: they do in any case.
+	 * On the I/O thread: the device is being stopped or reset, and nobody waits for the requests
+	 * that are out on this thread. Those that wait for somebody's will (a lock) or for a server
+	 * that may be away for long still end, with whatever error, but soon. NULL: they do in any case.
 	 */
-	void (*abort)(struct fs_thread *ft);
+	void (*cancel)(struct fs_thread *ft);
 
 	/*
 	 * The guest is gone, was reset, or started a new session (INIT) or ended it (DESTROY):
@@ -240,7 +254,7 @@ int fs_timeout_ms(struct fs_thread *ft);
 /* Counters of the whole stack, beyond those of requests: of an NFS server's connections, say. */
 void fs_stats(struct fs *fs,
 	      void (*emit)(void *arg, const char *object, const char *counter, uint64_t value), void *arg);
-void fs_abort(struct fs_thread *ft); /* of the whole stack; NULL is fine */
+void fs_cancel(struct fs_thread *ft); /* ops->cancel() of the whole stack; NULL is fine */
 void fs_reset(struct fs *fs);
 size_t fs_req_ctx_size(void); /* largest of all types: request objects are sized by it */
 

@@ -2,10 +2,14 @@
 /*
  * Theory of operation
  *
- * A node id is generation << 32 | slot. Slots live in chunks that are never given back while the
- * table lives, so the word node->ref of any slot may be read at any time:
+ * A node id is generation << 32 | slot. Slots live in chunks whose addresses stay while the table
+ * lives, so the word node->ref of any slot may be read at any time:
  *
  *   node->ref = generation << 32 | pins
+ *
+ * The memory of a chunk without a living node goes back to the system (one such chunk is kept): it
+ * reads as zeros from then on, which is a dead slot. The chunk remembers the highest generation it
+ * had, and its slots start from there.
  *
  * A slot is alive while pins > 0. The references of the guest (nlookup) count as one pin together,
  * taken by the grant that raises nlookup from 0 and dropped by the forget that lowers it to 0.
@@ -24,11 +28,14 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/queue.h>
+#include <unistd.h>
 
 #include "base/util.h"
 
 #define NT_SHARDS 64
-#define NT_CHUNK_SHIFT 9
+#define NT_CHUNK_SHIFT 10
 #define NT_CHUNK (1u << NT_CHUNK_SHIFT)
 #define NT_MAX_NODES (1u << 24)
 #define NT_BUCKETS_MIN 16
@@ -42,17 +49,31 @@ struct nt_shard {
 	uint32_t count;
 } __attribute__((aligned(64)));
 
+struct nt_chunk {
+	TAILQ_ENTRY(nt_chunk) link; /* nodetab.roomy, unless full */
+	char *mem; /* atomic, set once */
+	/* under free_lock */
+	struct node *free; /* through hash_next */
+	uint32_t used;
+	uint32_t fresh; /* slots from here on are zeros */
+	uint32_t gen; /* what those start with */
+};
+
 struct nodetab {
 	const struct nodetab_ops *ops;
 	void *fs;
-	uint32_t max_slots; /* slot numbers are below this; slot 0 is never used */
-	uint32_t nr_chunks; /* of the array */
-	char **chunks; /* atomic pointers, set once each */
+	uint32_t max_nodes;
+	uint32_t max_chunks;
+	size_t chunk_bytes;
+	struct nt_chunk *chunks;
 	uint64_t count; /* atomic */
 	struct nt_shard shards[NT_SHARDS];
 	pthread_mutex_t free_lock;
-	struct node *free; /* through hash_next; under free_lock */
-	uint32_t next_slot; /* never used so far; under free_lock */
+	/* under free_lock */
+	TAILQ_HEAD(, nt_chunk) roomy; /* those without memory last */
+	struct nt_chunk *spare; /* the last one that became empty, and kept its memory */
+	uint32_t nr_chunks; /* that have an address */
+	uint32_t nr_slots; /* handed out */
 };
 
 static struct nt_shard *nt_shard_of(struct nodetab *tab, uint64_t hash)
@@ -68,66 +89,111 @@ static struct node **nt_bucket_of(struct nt_shard *shard, uint64_t hash)
 /* NULL for a slot that was never handed out. */
 static struct node *nt_slot(const struct nodetab *tab, uint32_t slot)
 {
-	char *chunk;
+	uint32_t chunk = slot >> NT_CHUNK_SHIFT;
+	char *mem;
 
-	if (!slot || slot >= tab->max_slots)
+	if (!slot || chunk >= tab->max_chunks)
 		return NULL;
-	/* Pairs with the release in nt_slot_grow(). */
-	chunk = __atomic_load_n(&tab->chunks[slot >> NT_CHUNK_SHIFT], __ATOMIC_ACQUIRE);
-	if (!chunk)
+	/* Pairs with the release in nt_chunk_add(). */
+	mem = __atomic_load_n(&tab->chunks[chunk].mem, __ATOMIC_ACQUIRE);
+	if (!mem)
 		return NULL;
-	return (struct node *)(chunk + (size_t)(slot & (NT_CHUNK - 1)) * tab->ops->node_size);
+	return (struct node *)(mem + (size_t)(slot & (NT_CHUNK - 1)) * tab->ops->node_size);
 }
 
 /* Under free_lock. */
-static struct node *nt_slot_grow(struct nodetab *tab)
+static struct nt_chunk *nt_chunk_add(struct nodetab *tab)
 {
-	uint32_t slot = tab->next_slot;
-	struct node *node;
-	char *chunk;
+	struct nt_chunk *c = &tab->chunks[tab->nr_chunks];
+	char *mem;
 
-	if (slot >= tab->max_slots) {
-		errno = ENFILE;
+	if (tab->nr_chunks == tab->max_chunks)
 		return NULL;
+	mem = mmap(NULL, tab->chunk_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		   0);
+	if (mem == MAP_FAILED)
+		return NULL;
+	c->fresh = !tab->nr_chunks; /* there is no slot 0 */
+	tab->nr_chunks++;
+	TAILQ_INSERT_HEAD(&tab->roomy, c, link);
+	/* Pairs with the acquire in nt_slot(). */
+	__atomic_store_n(&c->mem, mem, __ATOMIC_RELEASE);
+	return c;
+}
+
+static uint32_t nt_chunk_size(const struct nodetab *tab, const struct nt_chunk *c)
+{
+	return c == tab->chunks ? NT_CHUNK - 1 : NT_CHUNK;
+}
+
+/* Under free_lock. */
+static struct node *nt_slot_take(struct nodetab *tab, struct nt_chunk *c)
+{
+	struct node *node = c->free;
+	uint32_t slot;
+
+	if (node) {
+		c->free = node->hash_next;
+	} else {
+		slot = (uint32_t)(c - tab->chunks) * NT_CHUNK + c->fresh++;
+		node = nt_slot(tab, slot);
+		node->slot = slot;
+		__atomic_store_n(&node->ref, (uint64_t)c->gen << 32, __ATOMIC_RELAXED);
 	}
-	if (!nt_slot(tab, slot)) {
-		chunk = calloc(NT_CHUNK, tab->ops->node_size);
-		if (!chunk) {
-			errno = ENOMEM;
-			return NULL;
-		}
-		/* Pairs with the acquire in nt_slot(). */
-		__atomic_store_n(&tab->chunks[slot >> NT_CHUNK_SHIFT], chunk, __ATOMIC_RELEASE);
-	}
-	node = nt_slot(tab, slot);
-	node->slot = slot;
-	tab->next_slot++;
+	c->used++;
+	if (c->used == nt_chunk_size(tab, c))
+		TAILQ_REMOVE(&tab->roomy, c, link);
+	tab->nr_slots++;
 	return node;
 }
 
 static int nt_slot_alloc(struct nodetab *tab, struct node **ret_node)
 {
-	struct node *node;
+	struct nt_chunk *c;
 	int err = 0;
 
 	pthread_mutex_lock(&tab->free_lock);
-	node = tab->free;
-	if (node)
-		tab->free = node->hash_next;
+	c = TAILQ_FIRST(&tab->roomy);
+	if (tab->nr_slots >= tab->max_nodes)
+		err = -ENFILE;
+	else if (!c && !(c = nt_chunk_add(tab)))
+		err = -ENOMEM;
 	else
-		node = nt_slot_grow(tab);
-	if (!node)
-		err = -errno;
+		*ret_node = nt_slot_take(tab, c);
 	pthread_mutex_unlock(&tab->free_lock);
-	*ret_node = node;
 	return err;
+}
+
+/* Nobody uses a slot of it: its memory goes, unless there is no other like it. Under free_lock. */
+static void nt_chunk_empty(struct nodetab *tab, struct nt_chunk *c)
+{
+	if (!tab->spare || tab->spare->used || tab->spare == c) {
+		tab->spare = c;
+		return;
+	}
+	if (madvise(c->mem, tab->chunk_bytes, MADV_DONTNEED))
+		return;
+	c->free = NULL;
+	c->fresh = 0;
+	TAILQ_REMOVE(&tab->roomy, c, link);
+	TAILQ_INSERT_TAIL(&tab->roomy, c, link);
 }
 
 static void nt_slot_free(struct nodetab *tab, struct node *node)
 {
+	struct nt_chunk *c = &tab->chunks[node->slot >> NT_CHUNK_SHIFT];
+
 	pthread_mutex_lock(&tab->free_lock);
-	node->hash_next = tab->free;
-	tab->free = node;
+	node->hash_next = c->free;
+	c->free = node;
+	c->gen = max(c->gen, NT_GEN(__atomic_load_n(&node->ref, __ATOMIC_RELAXED)));
+	if (c->used == nt_chunk_size(tab, c))
+		TAILQ_INSERT_HEAD(&tab->roomy, c, link);
+	c->used--;
+	tab->nr_slots--;
+	/* The first one has the root. */
+	if (!c->used && c != tab->chunks)
+		nt_chunk_empty(tab, c);
 	pthread_mutex_unlock(&tab->free_lock);
 }
 
@@ -145,13 +211,14 @@ int nodetab_create(const struct nodetab_ops *ops, void *fs, uint32_t max_nodes,
 	tab->fs = fs;
 	if (!max_nodes || max_nodes > NT_MAX_NODES)
 		max_nodes = NT_MAX_NODES;
-	tab->max_slots = max_nodes + 1;
-	tab->next_slot = 1;
-	tab->nr_chunks = (max_nodes >> NT_CHUNK_SHIFT) + 1;
+	tab->max_nodes = max_nodes;
+	tab->max_chunks = (max_nodes >> NT_CHUNK_SHIFT) + 1;
+	tab->chunk_bytes = ALIGN_UP(NT_CHUNK * ops->node_size, (size_t)sysconf(_SC_PAGESIZE));
+	TAILQ_INIT(&tab->roomy);
 	pthread_mutex_init(&tab->free_lock, NULL);
 	for (i = 0; i < NT_SHARDS; i++)
 		pthread_mutex_init(&tab->shards[i].lock, NULL);
-	tab->chunks = calloc(tab->nr_chunks, sizeof(*tab->chunks));
+	tab->chunks = calloc(tab->max_chunks, sizeof(*tab->chunks));
 	if (!tab->chunks)
 		goto fail;
 	for (i = 0; i < NT_SHARDS; i++) {
@@ -175,13 +242,13 @@ void nodetab_destroy(struct nodetab *tab)
 
 	if (!tab)
 		return;
-	for (slot = 1; slot < tab->next_slot; slot++) {
+	for (slot = 1; slot < tab->nr_chunks << NT_CHUNK_SHIFT; slot++) {
 		node = nt_slot(tab, slot);
 		if (NT_PINS(__atomic_load_n(&node->ref, __ATOMIC_ACQUIRE)))
 			tab->ops->fini(tab->fs, node);
 	}
-	for (i = 0; tab->chunks && i < tab->nr_chunks; i++)
-		free(tab->chunks[i]);
+	for (i = 0; i < tab->nr_chunks; i++)
+		munmap(tab->chunks[i].mem, tab->chunk_bytes);
 	for (i = 0; i < NT_SHARDS; i++) {
 		free(tab->shards[i].buckets);
 		pthread_mutex_destroy(&tab->shards[i].lock);
@@ -363,7 +430,7 @@ int nodetab_set_root(struct nodetab *tab, uint64_t hash, const void *key)
 {
 	struct node *root;
 
-	if (tab->next_slot != NODETAB_ROOT)
+	if (tab->nr_slots)
 		return -EEXIST;
 	/* The first slot of generation 0 has id 1; its pin is never dropped. */
 	return nodetab_intern(tab, hash, key, &root);
@@ -412,7 +479,7 @@ void nodetab_forget_all(struct nodetab *tab)
 	uint32_t slot, end;
 
 	pthread_mutex_lock(&tab->free_lock);
-	end = tab->next_slot;
+	end = tab->nr_chunks << NT_CHUNK_SHIFT;
 	pthread_mutex_unlock(&tab->free_lock);
 	for (slot = NODETAB_ROOT + 1; slot < end; slot++) {
 		node = nt_slot(tab, slot);

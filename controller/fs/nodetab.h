@@ -7,8 +7,8 @@
  *   pins      references of operations under way
  *
  * A node dies when both are zero: ops->fini() runs, the slot gets a new generation, and its id is stale
- * from then on. Memory of slots is type-stable (chunks are never given back while the table lives), so a
- * stale or forged id can be judged without a lock.
+ * from then on. A slot keeps its address while the table lives, and unused memory given back to the
+ * system reads as dead slots, so a stale or forged id can be judged without a lock.
  *
  * Threads: get/put/forget are lock-free; intern() takes the lock of one hash shard. The root is never
  * forgotten.

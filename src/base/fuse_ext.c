@@ -63,3 +63,28 @@ int fuse_ext_groups(const void *datain, size_t len, uint16_t total_extlen, uint3
 			return fuse_ext_copy_groups(&ext, groups, max);
 	return it.left ? -EINVAL : 0;
 }
+
+bool fuse_ext_label(const void *datain, size_t len, uint16_t total_extlen, const char **ret_name,
+		    const void **ret_value, size_t *ret_len)
+{
+	struct fuse_secctx ctx;
+	struct fuse_ext_iter it;
+	struct fuse_ext ext;
+	const uint8_t *nul;
+
+	fuse_ext_init(&it, datain, len, total_extlen);
+	do {
+		if (!fuse_ext_next(&it, &ext))
+			return false;
+	} while (!ext.type || ext.type > FUSE_MAX_NR_SECCTX);
+	if (ext.len < sizeof(ctx))
+		return false;
+	memcpy(&ctx, ext.data, sizeof(ctx));
+	nul = memchr(ext.data + sizeof(ctx), 0, ext.len - sizeof(ctx));
+	if (!nul || ctx.size > ext.len - (size_t)(nul + 1 - ext.data))
+		return false;
+	*ret_name = (const char *)ext.data + sizeof(ctx);
+	*ret_value = nul + 1;
+	*ret_len = ctx.size;
+	return true;
+}

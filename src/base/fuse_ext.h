@@ -39,4 +39,11 @@ bool fuse_ext_next(struct fuse_ext_iter *it, struct fuse_ext *ret);
 int fuse_ext_groups(const void *datain, size_t len, uint16_t total_extlen, uint32_t *groups,
 		    unsigned int max);
 
+/*
+ * The first security label of the request: name of the attribute and value, in place. False: there
+ * is none. Malformed ones are none, too.
+ */
+bool fuse_ext_label(const void *datain, size_t len, uint16_t total_extlen, const char **ret_name,
+		    const void **ret_value, size_t *ret_len);
+
 #endif

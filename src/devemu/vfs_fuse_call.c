@@ -12,6 +12,7 @@
 #include <assert.h>
 
 #include "devemu/vfs.h"
+#include "softdpu_ext.h"
 
 #define ARG 0x01u
 #define DATAIN 0x02u

@@ -15,8 +15,15 @@
 #include "core/log.h"
 #include "devemu/pci_host.h"
 #include "devemu/vdev.h"
+#include "softdpu_ext.h"
 
 SD_LOG_REGISTER(VIRTIO_RESET);
+
+/* Written before the first device is started. */
+static struct {
+	softdpu_host_gone_cb_t cb;
+	void *arg;
+} host_gone;
 
 static void vdev_stop_all_queues(struct doca_devemu_virtio_dev *dev)
 {
@@ -67,8 +74,16 @@ void vdev_flr(struct doca_devemu_virtio_dev *dev, struct vdev_op *op)
 	vdev_reset_begin(dev, op);
 }
 
+doca_error_t softdpu_host_gone_register(softdpu_host_gone_cb_t cb, void *arg)
+{
+	host_gone.cb = cb;
+	host_gone.arg = arg;
+	return DOCA_SUCCESS;
+}
+
 void vdev_reset_finish(struct doca_devemu_virtio_dev *dev)
 {
+	bool gone = dev->reset.forget;
 	struct vdev_op *ops = dev->reset.ops;
 	unsigned int i;
 
@@ -93,6 +108,8 @@ void vdev_reset_finish(struct doca_devemu_virtio_dev *dev)
 		op->result = 0;
 		op->done(op);
 	}
+	if (gone && host_gone.cb)
+		host_gone.cb(host_gone.arg);
 }
 
 void vdev_reset_idle(struct doca_devemu_virtio_dev *dev)

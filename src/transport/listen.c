@@ -16,11 +16,14 @@
  *
  * The lock file is removed at the end, too. Someone may have opened it just before and lock it
  * right after, so whoever gets the lock checks that the path still names the file it locked.
+ *
+ * A path "fd:N" is no path but a descriptor that listens already: nothing to lock or to remove.
  */
 #include "transport/listen.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +40,7 @@
 
 SD_LOG_REGISTER(LISTEN);
 
+#define FD_PREFIX "fd:"
 #define LISTEN_BACKLOG 8 /* peers that knock while one is served; more are refused */
 #define LOCK_TRIES 16 /* lost to others that were leaving; not for ever */
 
@@ -156,6 +160,38 @@ static int listen_bind(struct listener *l, const struct sockaddr_un *addr)
 	return 0;
 }
 
+static bool listen_is_inherited(const struct listener *l)
+{
+	return !strncmp(l->path, FD_PREFIX, strlen(FD_PREFIX));
+}
+
+static int listen_option(int fd, int option)
+{
+	socklen_t len = sizeof(int);
+	int value = -1;
+
+	return getsockopt(fd, SOL_SOCKET, option, &value, &len) < 0 ? -1 : value;
+}
+
+/* "fd:N": who started us listens there already, and keeps the socket file. */
+static int listen_inherit(struct listener *l)
+{
+	char *end;
+	long fd = strtol(l->path + strlen(FD_PREFIX), &end, 10);
+
+	if (end == l->path + strlen(FD_PREFIX) || *end || fd < 0 || fd > INT_MAX ||
+	    listen_option((int)fd, SO_DOMAIN) != AF_UNIX ||
+	    listen_option((int)fd, SO_TYPE) != SOCK_STREAM ||
+	    listen_option((int)fd, SO_ACCEPTCONN) != 1) {
+		sd_log_err("socket %s: not a UNIX stream socket that listens", l->path);
+		return -EINVAL;
+	}
+	if (fcntl((int)fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl((int)fd, F_SETFL, O_NONBLOCK) < 0)
+		return -errno;
+	l->fd = (int)fd;
+	return 0;
+}
+
 /* ---- peers ---- */
 
 /* Events 0 on a listening socket reports nothing, so there is no need to remove it. */
@@ -248,6 +284,8 @@ int listener_lock(struct listener *l)
 		sd_log_err("socket \"%s\": the path is empty or too long", l->path);
 		return -EINVAL;
 	}
+	if (listen_is_inherited(l))
+		return 0;
 	rc = listen_check_dir(l->path);
 	return rc ? rc : listen_lock(l);
 }
@@ -260,16 +298,20 @@ static int listen_watch(struct listener *l)
 	return pe_source_add(l->pe, &l->src);
 }
 
-int listener_open(struct listener *l)
+static int listen_create(struct listener *l)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	int rc;
 
 	memcpy(addr.sun_path, l->path, sizeof(l->path));
 	rc = listen_remove_stale(l, &addr);
-	if (rc)
-		return rc;
-	rc = listen_bind(l, &addr);
+	return rc ? rc : listen_bind(l, &addr);
+}
+
+int listener_open(struct listener *l)
+{
+	int rc = listen_is_inherited(l) ? listen_inherit(l) : listen_create(l);
+
 	if (!rc)
 		rc = listen_watch(l);
 	if (rc) {

@@ -121,6 +121,34 @@ static void options_arrive(void **state)
 }
 
 /* Zero is a value as good as any other, and out of range: not "use the default". */
+/* Options of the local file system: where it is, and only there; repeated ones add up. */
+static void local_options(void **state)
+{
+	static const char *const flags[] = { "--no-posix-lock", "--no-flock", "--posix-acl",
+					     "--security-label", "--no-killpriv-v2", "--writeback",
+					     "--allow-direct-io", "--no-mapped-io" };
+	static const char *const texts[] = { "--translate-uid", "--translate-gid", "--xattrmap" };
+	struct conf conf;
+
+	assert_int_equal(load(&conf, "--local", "/d", "--translate-uid", "map:0:1:2",
+			      "--translate-uid", "host:9:8:1", "--xattrmap", ":map::u.:",
+			      "--posix-acl", NULL), 0);
+	assert_string_equal(conf.device[0].fs.translate_uid, "map:0:1:2,host:9:8:1");
+	assert_null(conf.device[0].fs.translate_gid);
+	assert_string_equal(conf.device[0].fs.xattrmap, ":map::u.:");
+	assert_true(conf.device[0].fs.posix_acl);
+	assert_false(conf.device[0].fs.writeback);
+	assert_int_equal(conf.device[0].fs.queue_size, 256);
+	conf_fini(&conf);
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		assert_int_equal(load(&conf, "--local", "/d", flags[i], NULL), 0);
+		conf_fini(&conf);
+		refused(flags[i], NULL);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		refused(texts[i], "x");
+}
+
 static void values_out_of_range_are_refused(void **state)
 {
 	static const char *const bad[][2] = {
@@ -261,6 +289,9 @@ static void bad_devices_files_are_refused(void **state)
 		DEVICE("\"filesystem\": {\"type\": \"null\", \"dir\": \"/d\"}"),
 		DEVICE("\"filesystem\": {\"type\": \"local\", \"server\": \"h\"}"),
 		DEVICE("\"filesystem\": {\"dir\": \"/d\"}"),
+		DEVICE("\"filesystem\": {\"type\": \"null\", \"posix_acl\": true}"),
+		DEVICE("\"filesystem\": {\"type\": \"local\", \"posix_acl\": \"yes\"}"),
+		DEVICE("\"filesystem\": {\"type\": \"local\", \"xattrmap\": 1}"),
 		DEVICE("\"filesystem\": {\"type\": \"null\", \"size\": 1}"),
 	};
 	struct conf conf;
@@ -303,6 +334,7 @@ int main(void)
 		cmocka_unit_test(bad_masks_are_refused),
 		cmocka_unit_test(defaults_are_the_documented_ones),
 		cmocka_unit_test(options_arrive),
+		cmocka_unit_test(local_options),
 		cmocka_unit_test(values_out_of_range_are_refused),
 		cmocka_unit_test(conflicts_are_refused),
 		cmocka_unit_test(null_nfs_environment),

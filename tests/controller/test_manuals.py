@@ -65,10 +65,25 @@ def manual_names_every_json_key(case):
         assert re.search(rf'^\.It Cm.*\b{key}\b', page, re.M), f'"{key}" is not in the manual'
 
 
+def manual_names_every_virtiofsd_option(case):
+    """Also those that are refused, and those that have no meaning."""
+    page = text(os.path.join(SOURCE, 'docs/man/softdpu-virtiofsd.1'))
+    names = re.findall(r'\{ "([\w-]+)", (LONG|SUB|BOTH),',
+                       text(os.path.join(SOURCE, 'controller/compat_virtiofsd.c')))
+    assert len(names) > 40, names
+    for name, where in names:
+        # Those of migration are named together; what is on by default by its negation.
+        if name.startswith('migration') or name in ('flock', 'posix-lock', 'debug', 'no-xattr'):
+            continue
+        spelled = name.replace('-', '_') if where == 'SUB' else name
+        assert re.search(rf'\b{spelled}\b', page), f'{name} is not in the manual'
+
+
 def manuals_are_well_formed(case):
     if not shutil.which('mandoc'):
         raise Skip('no mandoc')
-    for page in (PAGE, os.path.join(SOURCE, 'docs/man/doca_virtiofs.conf.5')):
+    for page in (PAGE, os.path.join(SOURCE, 'docs/man/doca_virtiofs.conf.5'),
+                 os.path.join(SOURCE, 'docs/man/softdpu-virtiofsd.1')):
         r = subprocess.run(['mandoc', '-Tlint', '-Wwarning', page], stdout=subprocess.PIPE, text=True)
         assert r.returncode == 0, r.stdout
 
@@ -112,4 +127,5 @@ def json_example_runs(case):
 
 if __name__ == '__main__':
     main([help_lists_the_table, manual_lists_the_table, manual_names_every_json_key,
-          manuals_are_well_formed, captive_example_runs, local_examples_run, json_example_runs])
+          manual_names_every_virtiofsd_option, manuals_are_well_formed, captive_example_runs,
+          local_examples_run, json_example_runs])

@@ -70,18 +70,24 @@ void drive_attach(struct drive *d, struct fs *fs, unsigned int index)
 	d->ft->index = index;
 }
 
-void drive_open(struct drive *d, const struct fs_ops *ops, const char *dir)
+void drive_open_cfg(struct drive *d, const struct fs_ops *ops, const struct fs_config *cfg)
 {
-	struct fs_config cfg = { .type = ops->name, .dir = dir };
 	char err[FS_ERR_LEN] = "";
 	struct fs *fs;
 
 	if (ops->req_ctx_size > sizeof(((struct call *)0)->ctx))
 		die("request context too small");
-	if (ops->open(&cfg, &fs, err))
+	if (ops->open(cfg, &fs, err))
 		die(err);
 	fs->cache.entry_ns = fs->cache.attr_ns = 1000000000u;
 	drive_attach(d, fs, 0);
+}
+
+void drive_open(struct drive *d, const struct fs_ops *ops, const char *dir)
+{
+	const struct fs_config cfg = { .type = ops->name, .dir = dir };
+
+	drive_open_cfg(d, ops, &cfg);
 }
 
 void drive_detach(struct drive *d)
@@ -238,10 +244,16 @@ int op_opendir(struct drive *d, uint64_t node, uint64_t *fh)
 	return open_run(call_new(d, FUSE_OPENDIR, node, NULL), 0, fh);
 }
 
+/* With the end of the thread's round, which is when descriptors are closed. */
 static int release_run(struct call *c, uint64_t fh)
 {
+	int err;
+
 	c->arg.release.fh = fh;
-	return call_run(c);
+	err = call_run(c);
+	if (c->d->fs->ops->poll)
+		c->d->fs->ops->poll(c->d->ft);
+	return err;
 }
 
 int op_release(struct drive *d, uint64_t fh)

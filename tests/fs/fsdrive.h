@@ -53,6 +53,8 @@ struct call {
 		struct fuse_copy_file_range_in copy;
 		struct fuse_syncfs_in syncfs;
 		struct fuse_lk_in lk;
+		struct fuse_statx_in statx;
+		struct fuse_interrupt_in interrupt;
 	} arg;
 	union {
 		struct fuse_entry_out entry;
@@ -64,6 +66,8 @@ struct call {
 		struct fuse_ioctl_out ioctl;
 		struct fuse_lseek_out sought;
 		struct fuse_lk_out lk;
+		struct fuse_statx_out statx;
+		struct fuse_copy_file_range_out copied;
 	} out;
 	struct fuse_open_out create_open;
 	struct iovec data, room;
@@ -75,6 +79,7 @@ struct call {
 
 /* Ends the program when opening fails. */
 void drive_open(struct drive *d, const struct fs_ops *ops, const char *dir);
+void drive_open_cfg(struct drive *d, const struct fs_ops *ops, const struct fs_config *cfg);
 void drive_close(struct drive *d);
 /* Another thread of the same fs; call on that thread. */
 void drive_attach(struct drive *d, struct fs *fs, unsigned int index);

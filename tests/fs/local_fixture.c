@@ -10,6 +10,7 @@
 
 struct drive d;
 char dir[256];
+struct fs_config local_cfg;
 
 const char *in_dir(const char *name)
 {
@@ -29,7 +30,9 @@ int local_setup(void **state)
 	if (!mkdtemp(dir) || chmod(dir, 0777))
 		return -1;
 	umask(077);
-	drive_open(&d, &fs_local, dir);
+	local_cfg.type = "local";
+	local_cfg.dir = dir;
+	drive_open_cfg(&d, &fs_local, &local_cfg);
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 
 extern struct drive d;
 extern char dir[256];
+extern struct fs_config local_cfg; /* for local_setup(), which sets type and dir */
 
 /* Group fixtures of cmocka. TEST_LOCAL_BASE: where to make the directory, /tmp otherwise. */
 int local_setup(void **state);

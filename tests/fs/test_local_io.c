@@ -5,11 +5,14 @@
 #include <linux/fs.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "fs/local/local.h"
 #include "local_fixture.h"
 
 static struct call big; /* for the operations without a helper */
@@ -209,7 +212,7 @@ static void test_ioctl(void **state)
 	call_room(c, 8);
 	err = call_run(c);
 	if (!err) {
-		assert_int_equal(c->req.out_len, sizeof(long));
+		assert_int_equal(c->req.out_len, sizeof(flags));
 		memcpy(&flags, c->buf, sizeof(flags));
 		assert_int_equal(flags & FS_IMMUTABLE_FL, 0);
 	} else {
@@ -220,6 +223,70 @@ static void test_ioctl(void **state)
 	assert_int_equal(call_run(c), -ENOTTY);
 	assert_int_equal(op_release(&d, fh), 0);
 	assert_int_equal(op_unlink(&d, ROOT, "io"), 0);
+}
+
+/* As much as INIT allows, in the pages of a guest. */
+static void test_largest(void **state)
+{
+	uint64_t fh, node = make_file("large", 0644);
+	size_t len = d.fs->max_io, nr = len / 4096;
+	struct iovec *iov = calloc(nr, sizeof(*iov));
+	char *bytes = malloc(2 * len);
+	struct call *c = &big;
+
+	assert_true(nr <= LOCAL_IOV_MAX);
+	for (size_t i = 0; i < len; i++)
+		bytes[i] = (char)(i * 31 + (i >> 12));
+	assert_int_equal(op_open(&d, node, O_RDWR, &fh), 0);
+	for (int read = 0; read < 2; read++) {
+		for (size_t i = 0; i < nr; i++)
+			iov[i] = (struct iovec){ bytes + read * len + i * 4096, 4096 };
+		call_init(c, &d, read ? FUSE_READ : FUSE_WRITE, node);
+		if (read)
+			c->arg.read = (struct fuse_read_in){ .fh = fh, .size = (uint32_t)len };
+		else
+			c->arg.write = (struct fuse_write_in){ .fh = fh, .size = (uint32_t)len };
+		c->req.data = c->req.room = iov;
+		c->req.data_cnt = c->req.room_cnt = (int)nr;
+		c->req.data_len = c->req.room_len = len;
+		assert_int_equal(call_run(c), 0);
+	}
+	assert_int_equal(c->req.out_len, len);
+	assert_memory_equal(bytes, bytes + len, len);
+	free(bytes);
+	free(iov);
+	assert_int_equal(op_release(&d, fh), 0);
+	assert_int_equal(op_unlink(&d, ROOT, "large"), 0);
+}
+
+/* After a slow removal others are the workers' business; the same answers. */
+static void test_removals_in_workers(void **state)
+{
+	struct local_thread *t = container_of(d.ft, struct local_thread, ft);
+	struct fuse_entry_out e;
+	static struct call many[8];
+	char name[8][8];
+
+	assert_int_equal(op_mkdir(&d, ROOT, "rw", 0755, &e), 0);
+	for (int i = 0; i < 8; i++) {
+		snprintf(name[i], sizeof(name[i]), "f%d", i);
+		assert_int_equal(op_create(&d, e.nodeid, name[i], O_RDWR, 0600, NULL, NULL), 0);
+	}
+	t->slow_removals = 12;
+	assert_int_equal(op_rmdir(&d, ROOT, "rw"), -ENOTEMPTY);
+	assert_int_equal(op_unlink(&d, e.nodeid, "none"), -ENOENT);
+	assert_int_equal(op_unlink(&d, e.nodeid, "."), -EINVAL);
+	for (int i = 0; i < 8; i++) {
+		call_init(&many[i], &d, FUSE_UNLINK, e.nodeid);
+		many[i].req.name[0] = name[i];
+		call_start(&many[i]);
+	}
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(call_wait(&many[i]), 0);
+	assert_in_range(t->worker.nr, 1, LOCAL_WORKERS);
+	assert_int_equal(op_rmdir(&d, ROOT, "rw"), 0);
+	assert_true(t->slow_removals <= 1 || t->slow_removals > 200); /* one may have been slow */
+	t->slow_removals = 0;
 }
 
 static void test_requests_pass_a_slow_one(void **state)
@@ -254,6 +321,8 @@ int main(void)
 		cmocka_unit_test(test_bad_handles),
 		cmocka_unit_test(test_sync_and_space),
 		cmocka_unit_test(test_ioctl),
+		cmocka_unit_test(test_largest),
+		cmocka_unit_test(test_removals_in_workers),
 		cmocka_unit_test(test_requests_pass_a_slow_one),
 	};
 

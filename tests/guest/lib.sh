@@ -9,7 +9,7 @@
 
 softdpu_cache=${SOFTDPU_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/softdpu}
 guest_modules="virtio/virtio_ring virtio/virtio virtio/virtio_pci_modern_dev
-	virtio/virtio_pci_legacy_dev virtio/virtio_pci"
+	virtio/virtio_pci_legacy_dev virtio/virtio_pci block/brd"
 
 transport=${TRANSPORT:-vhost-user}
 guest_qemu=qemu-system-x86_64
@@ -38,7 +38,7 @@ guest_fetch_kernel()
 	local pkg tmp
 
 	guest_kernel=$(ls -d "$softdpu_cache"/linux-image-6.1.*-cloud-amd64 2>/dev/null | tail -1)
-	[ -z "$guest_kernel" ] || return 0
+	[ ! -f "$guest_kernel/brd.ko" ] || return 0
 	mkdir -p "$softdpu_cache"
 	tmp=$(mktemp -d "$softdpu_cache/fetch.XXXXXX")
 	chmod 755 "$tmp"
@@ -48,7 +48,11 @@ guest_fetch_kernel()
 		[ -n "$pkg" ] && (cd "$tmp" && apt-get -qq -o APT::Sandbox::User=root download "$pkg") && break
 		apt-get -qq update || break
 	done
-	ls "$tmp"/*.deb >/dev/null 2>&1 || { rm -rf "$tmp"; guest_die "cannot download a guest kernel"; }
+	if ! ls "$tmp"/*.deb >/dev/null 2>&1; then
+		rm -rf "$tmp"
+		[ ! -f "$guest_kernel/vmlinuz" ] || return 0
+		guest_die "cannot download a guest kernel"
+	fi
 	dpkg-deb -x "$tmp"/*.deb "$tmp/x"
 	mkdir "$tmp/k"
 	cp "$tmp"/x/boot/vmlinuz-* "$tmp/k/vmlinuz"
@@ -57,7 +61,8 @@ guest_fetch_kernel()
 	done
 	cp "$tmp"/x/lib/modules/*/kernel/fs/fuse/{fuse,virtiofs}.ko "$tmp/k/"
 	guest_kernel=$softdpu_cache/$pkg
-	mv -T "$tmp/k" "$guest_kernel" 2>/dev/null || [ -f "$guest_kernel/vmlinuz" ]
+	# Another one may have been faster, or an older one fetched less.
+	mv -T "$tmp/k" "$guest_kernel" 2>/dev/null || cp -n "$tmp"/k/* "$guest_kernel/"
 	rm -rf "$tmp"
 }
 

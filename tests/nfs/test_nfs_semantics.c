@@ -334,7 +334,7 @@ static void test_abort(void **state)
 	read->arg.read = (struct fuse_read_in){ .fh = fh, .size = 4 };
 	call_room(read, 4);
 	call_start(read);
-	d.fs->ops->abort(d.ft);
+	d.fs->ops->cancel(d.ft);
 	assert_true(call_wait(sync) < 0);
 	assert_true(call_wait(read) < 0);
 	memfs_no_faults(m);
@@ -640,7 +640,7 @@ static void test_lock_waits(void **state)
 	assert_int_equal(set_lock(&d, a, 1, F_UNLCK, 0, 6), 0);
 	assert_int_equal(call_wait(wait), 0);
 	assert_false(second->done);
-	other.fs->ops->abort(other.ft);
+	other.fs->ops->cancel(other.ft);
 	assert_int_equal(call_wait(second), -EINTR);
 	end_locks();
 	free(wait);

@@ -79,11 +79,47 @@ static void test_iterate(void **state)
 	assert_false(fuse_ext_next(&it, &ext));
 }
 
+static void test_label(void **state)
+{
+	static const struct {
+		bool found;
+		uint16_t units;
+		uint8_t bytes[64];
+	} label[] = {
+		{ true, 6, { NAME, SECCTX, GROUPS(20, 2) } },
+		{ true, 6, { NAME, GROUPS(20, 2), SECCTX } },
+		{ false, 3, { NAME, GROUPS(20, 2) } },
+		{ false, 1, { NAME, W(8), W(0) } }, /* a kernel without a label to give */
+		{ false, 3, { NAME, W(24), W(1), W(7), W(0), 'a', 0, 'x', 'y' } }, /* value beyond */
+		{ false, 3, { NAME, W(24), W(1), W(0), W(0), 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h' } },
+		{ false, 2, { NAME, W(12), W(1), W(0) } },
+	};
+	const char *name;
+	const void *value;
+	size_t len;
+
+	for (size_t i = 0; i < ARRAY_SIZE(label); i++) {
+		size_t size = 2 + 8u * label[i].units;
+		uint8_t *exact = malloc(size);
+
+		memcpy(exact, label[i].bytes, size);
+		assert_int_equal(fuse_ext_label(exact, size, label[i].units, &name, &value, &len),
+				 label[i].found);
+		if (label[i].found) {
+			assert_string_equal(name, "a");
+			assert_int_equal(len, 2);
+			assert_memory_equal(value, "xy", 2);
+		}
+		free(exact);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cases),
 		cmocka_unit_test(test_iterate),
+		cmocka_unit_test(test_label),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "base/util.h"
@@ -249,6 +250,59 @@ static void *race(void *arg)
 	return NULL;
 }
 
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1 /* which has memory of its own for each byte */
+#else
+#define SANITIZED 0
+#endif
+
+static long resident_kib(void)
+{
+	FILE *f = fopen("/proc/self/statm", "r");
+	long size, pages = 0;
+
+	assert_int_equal(fscanf(f, "%ld %ld", &size, &pages), 2);
+	fclose(f);
+	return pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+/* What is forgotten costs nothing, and its ids stay stale when the places are used again. */
+static void test_memory_comes_back(void **state)
+{
+	enum { NODES = 300000 };
+	static uint64_t ids[NODES];
+	struct owner o;
+	struct nodetab *tab = make(&o, 0);
+	long before, full, after;
+
+	memset(ids, 1, sizeof(ids));
+	before = resident_kib();
+	for (int i = 0; i < NODES; i++)
+		ids[i] = lookup(tab, (uint64_t)i + 1);
+	full = resident_kib();
+	if (!SANITIZED)
+		assert_true((full - before) * 1024 / NODES < (long)sizeof(struct num) + 32);
+	for (int i = 0; i < NODES; i++)
+		if (i != 5)
+			nodetab_forget(tab, ids[i], 1);
+	after = resident_kib();
+	if (!SANITIZED)
+		assert_true(after - before < (full - before) / 3); /* the hash table's own stays */
+	assert_int_equal(nodetab_count(tab), 2);
+	for (int i = 0; i < NODES; i++)
+		assert_int_not_equal(lookup(tab, (uint64_t)i + NODES + 1), ids[i]);
+	for (int i = 0; i < NODES; i++) {
+		struct node *node = nodetab_get(tab, ids[i]);
+
+		if ((node != NULL) != (i == 5))
+			fail_msg("id %d", i);
+		if (node)
+			nodetab_put(tab, node);
+	}
+	nodetab_destroy(tab);
+	assert_int_equal(o.inits, o.finis);
+}
+
 static void test_threads(void **state)
 {
 	struct racer racers[THREADS];
@@ -275,7 +329,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_life),   cmocka_unit_test(test_pins),
 		cmocka_unit_test(test_forged), cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_many),   cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_many),   cmocka_unit_test(test_memory_comes_back),
+		cmocka_unit_test(test_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,10 +50,17 @@ static int fill_file(struct load *l, struct queue *q)
 	return r;
 }
 
+/* Only now: the buffer that fills the file is not aligned for it. */
+static int open_directly(struct load *l, struct file *f)
+{
+	int r = vufe_release(&l->fs, f->node, f->fh);
+
+	return r ? r : vufe_fopen(&l->fs, f->node, O_RDWR | O_DIRECT, &f->fh);
+}
+
 static int make_data_file(struct load *l, struct queue *q)
 {
 	uint64_t blocks = l->opts->file_size / l->opts->bs;
-	uint32_t flags = O_RDWR | O_CREAT | (l->opts->direct ? O_DIRECT : 0);
 	struct fuse_entry_out e;
 	int r;
 
@@ -63,11 +70,12 @@ static int make_data_file(struct load *l, struct queue *q)
 		if (!q->gen || !q->block_busy)
 			return -ENOMEM;
 	}
-	r = vufe_create(&l->fs, l->dir, q->file[0].name, 0644, flags, &e, &q->file[0].fh);
+	r = vufe_create(&l->fs, l->dir, q->file[0].name, 0644, O_RDWR | O_CREAT, &e, &q->file[0].fh);
 	if (r)
 		return r;
 	q->file[0].node = e.nodeid;
-	return fill_file(l, q);
+	r = fill_file(l, q);
+	return !r && l->opts->direct ? open_directly(l, &q->file[0]) : r;
 }
 
 static int make_small_files(struct load *l, struct queue *q)

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Operations on names: CREATE MKNOD MKDIR SYMLINK with the caller's rights; LINK UNLINK RMDIR
- * RENAME as root, the guest's kernel has checked those.
+ * Operations on names: CREATE TMPFILE MKNOD MKDIR SYMLINK with the caller's rights; LINK UNLINK
+ * RMDIR RENAME as root, the guest's kernel has checked those.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "local.h"
 
 /* Times a name may vanish between "exists" and the open before CREATE gives up. */
 #define CREATE_TRIES 3
 
-/* The parent, pinned, and its descriptor. On error nothing is held. */
+/* The parent, pinned, and its descriptor; name: to be checked, or NULL. On error holds nothing. */
 static int parent_get(struct fs_req *req, uint64_t nodeid, const char *name,
 		      struct lnode **ret_parent, struct lfd *dir)
 {
@@ -23,7 +24,7 @@ static int parent_get(struct fs_req *req, uint64_t nodeid, const char *name,
 	parent = local_node_get(req, nodeid);
 	if (!parent)
 		return -ESTALE;
-	err = local_check_name(name);
+	err = name ? local_check_name(name) : 0;
 	if (!err)
 		err = local_node_fd(local_thread_of(req), parent, dir);
 	if (err)
@@ -32,10 +33,19 @@ static int parent_get(struct fs_req *req, uint64_t nodeid, const char *name,
 	return err;
 }
 
-static int caller(struct fs_req *req)
+/*
+ * The caller's rights; mask: its umask. A guest that tells the group that matters for setgid is
+ * held to what it sends, unless other groups may count (ACLs) or ids are others here: it has checked.
+ */
+static int caller(struct fs_req *req, uint32_t mask)
 {
-	/* A guest that tells the groups that matter is held to them. */
-	return cred_caller(req, req->ft->fs->session_flags & FUSE_CREATE_SUPP_GROUP);
+	const struct local_fs *lfs = local_thread_of(req)->lfs;
+	uint64_t session = req->ft->fs->session_flags;
+	bool strict = (session & FUSE_CREATE_SUPP_GROUP) && !lfs->posix_acl &&
+		      idmap_is_empty(&lfs->uids) && idmap_is_empty(&lfs->gids);
+
+	cred_umask(session & FUSE_DONT_MASK ? mask & 0777 : 0);
+	return cred_caller(req, strict);
 }
 
 static int do_mknod(struct fs_req *req, int dirfd)
@@ -56,10 +66,32 @@ static int do_symlink(struct fs_req *req, int dirfd)
 	return symlinkat(req->name[1], dirfd, req->name[0]);
 }
 
-/* make() puts a new name into dirfd; the reply is its entry. */
-static void make_entry(struct fs_req *req, int (*make)(struct fs_req *, int dirfd))
+/* The new name's node, its entry in the reply, its label. What cannot have its label goes again. */
+static int entry_of_new(struct fs_req *req, const struct lnode *parent, int dirfd,
+			struct lnode **ret_child)
 {
 	struct local_thread *t = local_thread_of(req);
+	struct lfd lfd;
+	int err = local_node_of_name(t, parent, dirfd, req->name[0], req->entry, ret_child);
+
+	if (err || !req->label_name)
+		return err;
+	err = local_node_fd(t, *ret_child, &lfd);
+	if (!err) {
+		err = local_set_label(req, lfd.fd);
+		local_fd_put(&lfd);
+	}
+	if (err) {
+		unlinkat(dirfd, req->name[0], req->in->opcode == FUSE_MKDIR ? AT_REMOVEDIR : 0);
+		local_node_put(req, *ret_child);
+	}
+	return err;
+}
+
+/* make() puts a new name into dirfd; the reply is its entry. mask: the caller's umask. */
+static void make_entry(struct fs_req *req, uint32_t mask,
+		       int (*make)(struct fs_req *, int dirfd))
+{
 	struct lnode *parent, *child;
 	struct lfd dir;
 	int err;
@@ -69,13 +101,13 @@ static void make_entry(struct fs_req *req, int (*make)(struct fs_req *, int dirf
 		fs_req_done(req, err);
 		return;
 	}
-	err = caller(req);
+	err = caller(req, mask);
 	if (!err && make(req, dir.fd))
 		err = local_errno();
 	/* The caller may not be allowed to search where it may write. */
 	cred_root();
 	if (!err)
-		err = local_node_of_name(t, parent, dir.fd, req->name[0], req->entry, &child);
+		err = entry_of_new(req, parent, dir.fd, &child);
 	local_fd_put(&dir);
 	local_node_put(req, parent);
 	if (err)
@@ -86,17 +118,17 @@ static void make_entry(struct fs_req *req, int (*make)(struct fs_req *, int dirf
 
 void local_op_mknod(struct fs_req *req)
 {
-	make_entry(req, do_mknod);
+	make_entry(req, req->mknod->umask, do_mknod);
 }
 
 void local_op_mkdir(struct fs_req *req)
 {
-	make_entry(req, do_mkdir);
+	make_entry(req, req->mkdir->umask, do_mkdir);
 }
 
 void local_op_symlink(struct fs_req *req)
 {
-	make_entry(req, do_symlink);
+	make_entry(req, 0, do_symlink);
 }
 
 /* An existing file of that name, for a CREATE without O_EXCL. Descriptor or -errno. */
@@ -112,12 +144,14 @@ static int create_open_existing(struct fs_req *req, const struct lnode *parent, 
 		return err;
 	fd = (*ret_node)->key.fmt == S_IFDIR ?
 		     -EISDIR :
-		     local_node_open(t, *ret_node, local_open_flags(req->create->flags));
+		     local_open_file(t, *ret_node, &local_lreq(req)->open_flags);
 	if (fd >= 0 && (req->create->flags & O_TRUNC)) {
 		err = req->create->open_flags & FUSE_OPEN_KILL_SUIDGID ? cred_root_kill() : 0;
 		if (!err && ftruncate(fd, 0))
 			err = -errno;
 		cred_root();
+		if (!err)
+			local_drop_caps(t->lfs, fd);
 		if (!err) /* the attributes in the reply are from before */
 			req->entry->attr.size = req->entry->attr.blocks = 0;
 	}
@@ -128,22 +162,35 @@ static int create_open_existing(struct fs_req *req, const struct lnode *parent, 
 	return err ? err : fd;
 }
 
-static int create_new(struct fs_req *req, const struct lnode *parent, int dirfd,
-		      struct lnode **ret_node)
+/* how: the flags of open() that make a new file. */
+static int create_new(struct fs_req *req, const struct lnode *parent, int dirfd, const char *name,
+		      int how, struct lnode **ret_node)
 {
 	struct local_thread *t = local_thread_of(req);
-	int flags = local_open_flags(req->create->flags) | O_CREAT | O_EXCL;
 	int fd, err;
 
-	err = caller(req);
+	err = caller(req, req->create->umask);
 	if (err)
 		return err;
-	fd = local_open_name(t, dirfd, req->name[0], flags, req->create->mode & 07777);
+	/* O_DIRECT where there is none would fail with the file made. */
+	fd = local_open_name(t, dirfd, name, (local_lreq(req)->open_flags & ~O_DIRECT) | how,
+			     req->create->mode & 07777);
 	if (fd < 0)
 		return fd;
+	if ((local_lreq(req)->open_flags & O_DIRECT) && fcntl(fd, F_SETFL, O_DIRECT))
+		local_lreq(req)->open_flags &= ~O_DIRECT;
 	err = local_node_of_fd(t, parent, fd, req->entry, ret_node);
+	if (!err && req->label_name) {
+		err = local_set_label(req, fd);
+		if (err)
+			local_node_put(req, *ret_node);
+	}
 	if (!err)
 		return fd;
+	if (how & O_CREAT) {
+		cred_root();
+		unlinkat(dirfd, name, 0);
+	}
 	close(fd);
 	return err;
 }
@@ -151,8 +198,8 @@ static int create_new(struct fs_req *req, const struct lnode *parent, int dirfd,
 static void create_reply(struct fs_req *req, struct lnode *ln, int fd)
 {
 	struct local_thread *t = local_thread_of(req);
-	int err = lfh_open(&t->lfs->fhs, fd, req->create->flags, NULL,
-			   &req->create_open->fh);
+	int err = lfh_open(&t->lfs->fhs, fd, local_lreq(req)->open_flags,
+			   local_node_kind(t->lfs, ln), NULL, &req->create_open->fh);
 
 	if (err) {
 		close(fd);
@@ -170,23 +217,52 @@ static void create_reply(struct fs_req *req, struct lnode *ln, int fd)
  */
 void local_op_create(struct fs_req *req)
 {
+	struct local_thread *t = local_thread_of(req);
 	struct lnode *parent, *child = NULL;
 	struct lfd dir;
 	int i, fd;
 
+	local_lreq(req)->open_flags = local_open_flags(t->lfs, req->create->flags);
 	fd = parent_get(req, req->in->nodeid, req->name[0], &parent, &dir);
 	if (fd) {
 		fs_req_done(req, fd);
 		return;
 	}
 	for (i = 0; i < CREATE_TRIES; i++) {
-		fd = create_new(req, parent, dir.fd, &child);
+		fd = create_new(req, parent, dir.fd, req->name[0], O_CREAT | O_EXCL, &child);
 		if (fd != -EEXIST || (req->create->flags & O_EXCL))
 			break;
 		fd = create_open_existing(req, parent, dir.fd, &child);
 		if (fd != -ENOENT)
 			break;
 	}
+	local_fd_put(&dir);
+	local_node_put(req, parent);
+	if (fd < 0)
+		fs_req_done(req, fd);
+	else
+		create_reply(req, child, fd);
+}
+
+/* A file without a name; LINK may give it one, unless it is O_EXCL. */
+void local_op_tmpfile(struct fs_req *req)
+{
+	struct local_thread *t = local_thread_of(req);
+	struct lnode *parent, *child = NULL;
+	struct lfd dir;
+	int fd;
+
+	local_lreq(req)->open_flags = local_open_flags(t->lfs, req->create->flags);
+	fd = parent_get(req, req->in->nodeid, NULL, &parent, &dir);
+	if (fd) {
+		fs_req_done(req, fd);
+		return;
+	}
+	fd = create_new(req, parent, dir.fd, ".",
+			O_TMPFILE | (int)(req->create->flags & O_EXCL), &child);
+	/* What a file system without them says. */
+	if (fd == -EISDIR)
+		fd = -EOPNOTSUPP;
 	local_fd_put(&dir);
 	local_node_put(req, parent);
 	if (fd < 0)
@@ -254,30 +330,59 @@ void local_op_link(struct fs_req *req)
 		local_entry_done(req, child);
 }
 
-static void remove_name(struct fs_req *req, int flags)
+static int remove_call(struct fs_req *req, int dirfd)
 {
-	struct lnode *parent;
-	struct lfd dir;
-	int err;
+	int flags = req->in->opcode == FUSE_RMDIR ? AT_REMOVEDIR : 0;
 
-	cred_root();
-	err = parent_get(req, req->in->nodeid, req->name[0], &parent, &dir);
-	if (!err) {
-		err = unlinkat(dir.fd, req->name[0], flags) ? -errno : 0;
-		local_fd_put(&dir);
-		local_node_put(req, parent);
-	}
+	return unlinkat(dirfd, req->name[0], flags) ? -errno : 0;
+}
+
+static int remove_work(struct fs_req *req)
+{
+	return remove_call(req, local_lreq(req)->lfd.fd);
+}
+
+static void remove_worked(struct fs_req *req, int err)
+{
+	local_fd_put(&local_lreq(req)->lfd);
 	fs_req_done(req, err);
 }
 
-void local_op_unlink(struct fs_req *req)
+/* The last name of a large file takes its blocks along, which may take long: see SLOW_NS. */
+static int remove_here(struct fs_req *req, struct lnode *parent)
 {
-	remove_name(req, 0);
+	struct local_thread *t = local_thread_of(req);
+	uint64_t start = clock_ns();
+	struct lfd dir;
+	int err = local_node_fd(t, parent, &dir);
+
+	if (err)
+		return err;
+	err = remove_call(req, dir.fd);
+	local_fd_put(&dir);
+	if (clock_ns() - start > LOCAL_SLOW_NS)
+		t->slow_removals = LOCAL_SLOW_RUN;
+	return err;
 }
 
-void local_op_rmdir(struct fs_req *req)
+void local_op_remove(struct fs_req *req)
 {
-	remove_name(req, AT_REMOVEDIR);
+	struct local_thread *t = local_thread_of(req);
+	struct lnode *parent = local_node_get(req, req->in->nodeid);
+	bool work = t->slow_removals;
+	int err = parent ? local_check_name(req->name[0]) : -ESTALE;
+
+	cred_root();
+	if (!err)
+		err = work ? local_node_fd_own(t, parent, &local_lreq(req)->lfd) :
+			     remove_here(req, parent);
+	local_node_put(req, parent);
+	if (err || !work) {
+		fs_req_done(req, err);
+		return;
+	}
+	t->slow_removals--;
+	local_work(t, req, remove_work, remove_worked);
 }
 
 static int rename_names(struct fs_req *req, struct lnode *from, struct lnode *to)

@@ -22,12 +22,17 @@
 
 enum cred_mode { CRED_ROOT, CRED_KILL, CRED_CALLER, CRED_CALLER_STRICT };
 
-static _Thread_local struct {
-	enum cred_mode mode;
+struct cred_ids {
 	uid_t uid;
 	gid_t gid;
 	uint32_t ngroups;
 	gid_t groups[FS_NGROUPS_MAX];
+};
+
+static _Thread_local struct {
+	enum cred_mode mode;
+	mode_t umask;
+	struct cred_ids ids;
 } cred;
 
 /* Adds or removes one effective capability of this thread. */
@@ -73,61 +78,81 @@ void cred_root(void)
 	} else {
 		cred_fsid(SYS_setfsuid, 0);
 		cred_fsid(SYS_setfsgid, 0);
-		if (cred.ngroups)
+		if (cred.ids.ngroups)
 			syscall(SYS_setgroups, 0, NULL);
 	}
 	cred.mode = CRED_ROOT;
-	cred.ngroups = 0;
+	cred.ids.ngroups = 0;
 }
 
-static bool cred_is(const struct fs_req *req, enum cred_mode mode)
+static bool cred_is(const struct cred_ids *ids, enum cred_mode mode)
 {
-	return cred.mode == mode && cred.uid == req->in->uid && cred.gid == req->in->gid &&
-	       cred.ngroups == req->ngroups &&
-	       !memcmp(cred.groups, req->groups, req->ngroups * sizeof(req->groups[0]));
+	return cred.mode == mode && cred.ids.uid == ids->uid && cred.ids.gid == ids->gid &&
+	       cred.ids.ngroups == ids->ngroups &&
+	       !memcmp(cred.ids.groups, ids->groups, ids->ngroups * sizeof(ids->groups[0]));
 }
 
-static int cred_switch(const struct fs_req *req, bool strict)
+/* The ids of the request as they are here. */
+static int cred_ids_of(const struct fs_req *req, struct cred_ids *ids)
+{
+	const struct local_fs *lfs = local_thread_of(req)->lfs;
+	int err;
+
+	ids->ngroups = req->ngroups;
+	if (req->in->uid == (uid_t)-1 || req->in->gid == (gid_t)-1 || req->ngroups > FS_NGROUPS_MAX)
+		return -EINVAL;
+	err = idmap_to_host(&lfs->uids, req->in->uid, &ids->uid);
+	if (!err)
+		err = idmap_to_host(&lfs->gids, req->in->gid, &ids->gid);
+	for (uint32_t i = 0; !err && i < ids->ngroups; i++)
+		err = idmap_to_host(&lfs->gids, req->groups[i], &ids->groups[i]);
+	return err;
+}
+
+static int cred_switch(const struct cred_ids *ids, bool strict)
 {
 	int err;
 
-	if (req->ngroups && syscall(SYS_setgroups, req->ngroups, req->groups))
+	if (ids->ngroups && syscall(SYS_setgroups, ids->ngroups, ids->groups))
 		return -errno;
-	err = cred_fsid(SYS_setfsgid, req->in->gid);
+	err = cred_fsid(SYS_setfsgid, ids->gid);
 	if (!err)
-		err = cred_fsid(SYS_setfsuid, req->in->uid);
-	if (!err && !strict && req->in->uid)
+		err = cred_fsid(SYS_setfsuid, ids->uid);
+	if (!err && !strict && ids->uid)
 		err = cred_cap(CAP_DAC_OVERRIDE, true);
 	return err;
 }
 
 int cred_caller(const struct fs_req *req, bool strict)
 {
-	const struct local_thread *t = local_thread_of(req);
 	enum cred_mode mode = strict ? CRED_CALLER_STRICT : CRED_CALLER;
-	int err;
+	struct cred_ids ids;
+	int err = cred_ids_of(req, &ids);
 
-	if (!t->lfs->switch_creds)
-		return 0;
-	if (!req->in->uid && !req->in->gid && !req->ngroups) {
+	if (err || !local_thread_of(req)->lfs->switch_creds)
+		return err;
+	if (!ids.uid && !ids.gid && !ids.ngroups) {
 		cred_root();
 		return 0;
 	}
-	if (cred_is(req, mode))
+	if (cred_is(&ids, mode))
 		return 0;
-	if (req->in->uid == (uid_t)-1 || req->in->gid == (gid_t)-1 || req->ngroups > FS_NGROUPS_MAX)
-		return -EINVAL;
 	cred_root();
 	/* From here on cred_root() must undo, also what only half succeeded. */
 	cred.mode = mode;
-	cred.uid = req->in->uid;
-	cred.gid = req->in->gid;
-	cred.ngroups = req->ngroups;
-	memcpy(cred.groups, req->groups, req->ngroups * sizeof(req->groups[0]));
-	err = cred_switch(req, strict);
+	cred.ids = ids;
+	err = cred_switch(&ids, strict);
 	if (err)
 		cred_root();
 	return err;
+}
+
+void cred_umask(mode_t mask)
+{
+	if (likely(cred.umask == mask))
+		return;
+	umask(mask);
+	cred.umask = mask;
 }
 
 int cred_root_kill(void)

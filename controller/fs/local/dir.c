@@ -64,7 +64,8 @@ void local_op_opendir(struct fs_req *req)
 	local_node_put(req, ln);
 	if (fd >= 0) {
 		dir = ldir_new();
-		err = dir ? lfh_open(&t->lfs->fhs, fd, 0, dir, &req->opened->fh) : -ENOMEM;
+		err = dir ? lfh_open(&t->lfs->fhs, fd, 0, LFS_OTHER, dir, &req->opened->fh) :
+			    -ENOMEM;
 	}
 	if (err) {
 		close(fd);
@@ -76,8 +77,13 @@ void local_op_opendir(struct fs_req *req)
 void local_op_releasedir(struct fs_req *req)
 {
 	struct local_thread *t = local_thread_of(req);
+	bool was_open;
+	int fd;
 
-	fs_req_done(req, lfh_close(&t->lfs->fhs, req->release->fh, true) ? 0 : -EBADF);
+	was_open = lfh_close(&t->lfs->fhs, req->release->fh, true, &fd);
+	if (fd >= 0)
+		local_close_later(t, fd);
+	fs_req_done(req, was_open ? 0 : -EBADF);
 }
 
 /* The record to give next; NULL with *err 0 at the end. */

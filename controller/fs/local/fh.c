@@ -71,7 +71,8 @@ static int lfh_alloc(struct lfh_table *tab, struct lfh **ret_f)
 	return err;
 }
 
-int lfh_open(struct lfh_table *tab, int fd, uint32_t flags, struct ldir *dir, uint64_t *ret_fh)
+int lfh_open(struct lfh_table *tab, int fd, int flags, enum lfskind kind, struct ldir *dir,
+	     uint64_t *ret_fh)
 {
 	struct lfh *f;
 	int err;
@@ -90,6 +91,12 @@ int lfh_open(struct lfh_table *tab, int fd, uint32_t flags, struct ldir *dir, ui
 	f->fd = fd;
 	f->dir = dir;
 	f->sync = flags & (O_SYNC | O_DSYNC);
+	f->direct = flags & O_DIRECT;
+	f->rdwr = (flags & O_ACCMODE) == O_RDWR;
+	f->map = NULL;
+	f->map_hits = 0;
+	f->kind = kind;
+	f->no_map = false;
 	f->nowait = LFH_NOWAIT_UNKNOWN;
 	__atomic_store_n(&f->closed, 0, __ATOMIC_RELAXED);
 	*ret_fh = (uint64_t)LFH_GEN(__atomic_load_n(&f->ref, __ATOMIC_RELAXED)) << 32 | f->slot;
@@ -126,13 +133,20 @@ struct lfh *lfh_get(struct lfh_table *tab, uint64_t fh, bool is_dir)
 	return NULL;
 }
 
-void lfh_put(struct lfh_table *tab, struct lfh *f)
+void lfh_pin_more(struct lfh *f)
+{
+	__atomic_add_fetch(&f->ref, 1, __ATOMIC_RELAXED);
+}
+
+/* The descriptor if it is nobody's any more, else -1. */
+static int lfh_drop(struct lfh_table *tab, struct lfh *f)
 {
 	uint64_t ref = __atomic_sub_fetch(&f->ref, 1, __ATOMIC_ACQ_REL);
+	int fd = f->fd;
 
 	if (LFH_USERS(ref))
-		return;
-	close(f->fd);
+		return -1;
+	local_map_close(container_of(tab, struct local_fs, fhs), f->map);
 	if (f->dir) {
 		ldir_free(f->dir);
 		__atomic_sub_fetch(&tab->nr_dirs, 1, __ATOMIC_RELAXED);
@@ -143,38 +157,52 @@ void lfh_put(struct lfh_table *tab, struct lfh *f)
 	f->next_free = tab->free;
 	tab->free = f->slot;
 	pthread_mutex_unlock(&tab->lock);
+	return fd;
+}
+
+void lfh_put(struct lfh_table *tab, struct lfh *f)
+{
+	int fd = lfh_drop(tab, f);
+
+	if (fd >= 0)
+		close(fd);
 }
 
 /* f is pinned; drops the guest's user exactly once. */
-static bool lfh_close_pinned(struct lfh_table *tab, struct lfh *f)
+static bool lfh_close_pinned(struct lfh_table *tab, struct lfh *f, int *ret_fd)
 {
 	bool first = !__atomic_exchange_n(&f->closed, 1, __ATOMIC_ACQ_REL);
 
 	if (first)
-		lfh_put(tab, f);
-	lfh_put(tab, f);
+		lfh_put(tab, f); /* not the last: we are one */
+	*ret_fd = lfh_drop(tab, f);
 	return first;
 }
 
-bool lfh_close(struct lfh_table *tab, uint64_t fh, bool is_dir)
+bool lfh_close(struct lfh_table *tab, uint64_t fh, bool is_dir, int *ret_fd)
 {
 	struct lfh *f = lfh_get(tab, fh, is_dir);
 
-	return f && lfh_close_pinned(tab, f);
+	*ret_fd = -1;
+	return f && lfh_close_pinned(tab, f, ret_fd);
 }
 
 void lfh_close_all(struct lfh_table *tab)
 {
 	struct lfh *f;
 	uint32_t slot, end;
+	int fd;
 
 	pthread_mutex_lock(&tab->lock);
 	end = tab->next;
 	pthread_mutex_unlock(&tab->lock);
 	for (slot = 1; slot < end; slot++) {
 		f = lfh_pin(tab, slot, 0, true);
-		if (f)
-			lfh_close_pinned(tab, f);
+		if (!f)
+			continue;
+		lfh_close_pinned(tab, f, &fd);
+		if (fd >= 0)
+			close(fd);
 	}
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Open files: OPEN RELEASE FLUSH in place; FSYNC FALLOCATE through the ring; COPY_FILE_RANGE,
+ * Open files: OPEN RELEASE FLUSH IOCTL in place; FSYNC FALLOCATE through the ring; COPY_FILE_RANGE,
  * SYNCFS and the cutting off of large files through the worker.
  */
 #include <errno.h>
@@ -12,14 +12,21 @@
 #include "local.h"
 
 /*
- * Left out on purpose: O_DIRECT (the host's page cache is what the guest bypasses its own for, and
- * its buffers need not be aligned for the host's disk), O_APPEND (the guest's offsets are exact,
- * and writes in flight together would change places), O_NONBLOCK and O_NOATIME.
+ * Left out on purpose: O_DIRECT unless it was asked for (the host's page cache is what the guest
+ * bypasses its own for, and its buffers need not be aligned for the host's disk), O_APPEND (each
+ * WRITE says so, see rw.c) and O_NONBLOCK.
  */
-int local_open_flags(uint32_t guest_flags)
+int local_open_flags(const struct local_fs *lfs, uint32_t guest_flags)
 {
 	int flags = (int)(guest_flags & (O_ACCMODE | O_SYNC | O_DSYNC)) | O_LARGEFILE;
 
+	if (lfs->direct_io)
+		flags |= (int)(guest_flags & O_DIRECT);
+	if (lfs->switch_creds) /* others may only for their own files; the guest has checked */
+		flags |= (int)(guest_flags & O_NOATIME);
+	/* Its cache fills up a page that is only written in part. */
+	if (lfs->writeback && (flags & O_ACCMODE) == O_WRONLY)
+		flags = (flags & ~O_ACCMODE) | O_RDWR;
 	/* O_TRUNC is done with the descriptor, which has to be writable then. */
 	if ((guest_flags & O_TRUNC) && (flags & O_ACCMODE) == O_RDONLY)
 		flags = (flags & ~O_ACCMODE) | O_RDWR;
@@ -32,7 +39,7 @@ static void open_finish(struct fs_req *req, int err)
 	struct lreq *job = local_lreq(req);
 
 	if (!err)
-		err = lfh_open(&t->lfs->fhs, job->lfd.fd, req->open->flags, NULL,
+		err = lfh_open(&t->lfs->fhs, job->lfd.fd, job->open_flags, job->kind, NULL,
 			       &req->opened->fh);
 	if (err)
 		close(job->lfd.fd);
@@ -50,7 +57,21 @@ static int open_truncate(struct fs_req *req)
 	if (!err && ftruncate(local_lreq(req)->lfd.fd, 0))
 		err = -errno;
 	cred_root();
+	if (!err)
+		local_drop_caps(local_thread_of(req)->lfs, local_lreq(req)->lfd.fd);
 	return err;
+}
+
+int local_open_file(struct local_thread *t, struct lnode *ln, int *flags)
+{
+	int fd = local_node_open(t, ln, *flags);
+
+	/* A file system without O_DIRECT: what it promises is no guarantee anyway. */
+	if (fd == -EINVAL && (*flags & O_DIRECT)) {
+		*flags &= ~O_DIRECT;
+		fd = local_node_open(t, ln, *flags);
+	}
+	return fd;
 }
 
 void local_op_open(struct fs_req *req)
@@ -60,10 +81,16 @@ void local_op_open(struct fs_req *req)
 	struct lnode *ln = local_node_get(req, req->in->nodeid);
 	int fd = -ESTALE;
 
-	if (ln)
-		fd = ln->key.fmt == S_IFDIR ?
-			     -EISDIR :
-			     local_node_open(t, ln, local_open_flags(req->open->flags));
+	job->open_flags = local_open_flags(t->lfs, req->open->flags);
+	if (ln) {
+		job->kind = local_node_kind(t->lfs, ln);
+		fd = ln->key.fmt == S_IFDIR ? -EISDIR : local_open_file(t, ln, &job->open_flags);
+		/* An append-only file (chattr +a). */
+		if (fd == -EPERM && (req->open->flags & O_APPEND)) {
+			job->open_flags |= O_APPEND;
+			fd = local_open_file(t, ln, &job->open_flags);
+		}
+	}
 	local_node_put(req, ln);
 	if (fd < 0) {
 		fs_req_done(req, fd);
@@ -81,8 +108,14 @@ void local_op_open(struct fs_req *req)
 void local_op_release(struct fs_req *req)
 {
 	struct local_thread *t = local_thread_of(req);
+	bool was_open;
+	int fd;
 
-	fs_req_done(req, lfh_close(&t->lfs->fhs, req->release->fh, false) ? 0 : -EBADF);
+	local_lock_release(t, req->in->nodeid, req->release);
+	was_open = lfh_close(&t->lfs->fhs, req->release->fh, false, &fd);
+	if (fd >= 0)
+		local_close_later(t, fd);
+	fs_req_done(req, was_open ? 0 : -EBADF);
 }
 
 /* The file of the request, or an answer given. */
@@ -111,6 +144,11 @@ void local_op_flush(struct fs_req *req)
 	if (!f)
 		return;
 	t->op_seq++;
+	local_lock_flush(t, req->in->nodeid, req->flush->lock_owner);
+	if (f->kind != LFS_OTHER) {
+		file_done(req, f, 0);
+		return;
+	}
 	do {
 		fd = fcntl(f->fd, F_DUPFD_CLOEXEC, 0);
 	} while (fd < 0 && local_again(t, &tries));
@@ -149,6 +187,29 @@ void local_op_fsyncdir(struct fs_req *req)
 	fsync_start(req, true);
 }
 
+/*
+ * These requests have no flag for it: with HANDLE_KILLPRIV_V2 the guest leaves it to us to clear
+ * setuid and setgid of what an ordinary user changes.
+ */
+static bool file_kills(const struct fs_req *req)
+{
+	const struct local_fs *lfs = local_thread_of(req)->lfs;
+
+	return req->in->uid && (lfs->fs.session_flags & FUSE_HANDLE_KILLPRIV_V2);
+}
+
+/* Without a personality for the ring. */
+static void fallocate_here(struct fs_req *req, struct lfh *f)
+{
+	const struct fuse_fallocate_in *in = req->fallocate;
+	int err = cred_root_kill();
+
+	if (!err && fallocate(f->fd, (int)in->mode, (off_t)in->offset, (off_t)in->length))
+		err = -errno;
+	cred_root();
+	file_done(req, f, err);
+}
+
 void local_op_fallocate(struct fs_req *req)
 {
 	const struct fuse_fallocate_in *in = req->fallocate;
@@ -158,8 +219,14 @@ void local_op_fallocate(struct fs_req *req)
 
 	if (!f)
 		return;
+	if (file_kills(req) && !t->kill_personality) {
+		fallocate_here(req, f);
+		return;
+	}
 	local_lreq(req)->fh = f;
 	sqe = local_ring_prep(t, req, ring_file_done, IORING_OP_FALLOCATE, f->fd);
+	if (file_kills(req))
+		sqe->personality = (uint16_t)t->kill_personality;
 	sqe->off = in->offset;
 	sqe->addr = in->length;
 	sqe->len = in->mode;
@@ -190,18 +257,27 @@ void local_op_lseek(struct fs_req *req)
 static int copy_range(struct fs_req *req)
 {
 	const struct fuse_copy_file_range_in *in = req->copy_file_range;
+	bool wide = req->in->opcode == FUSE_COPY_FILE_RANGE_64;
 	struct lreq *job = local_lreq(req);
 	loff_t from = (loff_t)in->off_in, to = (loff_t)in->off_out;
-	/* The reply has 32 bits for what was copied. */
-	size_t len = min(in->len, (uint64_t)(UINT32_MAX & ~4095u));
+	/* The old reply has 32 bits for what was copied. */
+	size_t len = wide ? in->len : min(in->len, (uint64_t)(UINT32_MAX & ~4095u));
+	int err = file_kills(req) ? cred_root_kill() : 0;
 	ssize_t n;
 
+	if (err)
+		return err;
 	do {
 		n = copy_file_range(job->fh->fd, &from, job->fh2->fd, &to, len, 0);
 	} while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return -errno;
-	req->written->size = (uint32_t)n;
+	err = n < 0 ? -errno : 0;
+	cred_root();
+	if (err)
+		return err;
+	if (wide)
+		req->copied->bytes_copied = (uint64_t)n;
+	else
+		req->written->size = (uint32_t)n;
 	return 0;
 }
 
@@ -232,9 +308,22 @@ void local_op_copy_file_range(struct fs_req *req)
 		copy_range_done(req, copy_range(req));
 }
 
+/*
+ * A guest that sees one file system where there are several means all of them with the root. Those
+ * that keep no descriptor have none to be told by.
+ */
 static int syncfs_work(struct fs_req *req)
 {
-	return syncfs(local_lreq(req)->lfd.fd) ? -errno : 0;
+	struct local_fs *lfs = local_thread_of(req)->lfs;
+	bool all = req->in->nodeid == NODETAB_ROOT && !(lfs->fs.session_flags & FUSE_SUBMOUNTS);
+	/* Pairs with the release in mount_add(). */
+	uint32_t nr = all ? __atomic_load_n(&lfs->nr_mounts, __ATOMIC_ACQUIRE) : 0;
+	int err = syncfs(local_lreq(req)->lfd.fd) ? -errno : 0;
+
+	for (uint32_t i = 1; i < nr; i++)
+		if (lfs->mounts[i].fd >= 0 && syncfs(lfs->mounts[i].fd) && !err)
+			err = -errno;
+	return err;
 }
 
 static void syncfs_done(struct fs_req *req, int err)
@@ -281,11 +370,13 @@ static int ioctl_run(struct fs_req *req, int fd)
 	size_t size = _IOC_SIZE(in->cmd);
 	uint32_t cmd = in->cmd;
 
-	/* The 32-bit and 64-bit numbers of these differ by size, and all move an int. */
+	/* The 32-bit and 64-bit numbers of these say int and long, and all move an int. */
 	if (cmd == FS_IOC32_GETFLAGS)
 		cmd = FS_IOC_GETFLAGS;
 	if (cmd == FS_IOC32_SETFLAGS)
 		cmd = FS_IOC_SETFLAGS;
+	if (cmd == FS_IOC_GETFLAGS || cmd == FS_IOC_SETFLAGS)
+		size = sizeof(int);
 	if ((_IOC_DIR(in->cmd) & _IOC_WRITE) && fs_req_get(req, 0, buf, size) != size)
 		return -EINVAL;
 	if ((_IOC_DIR(in->cmd) & _IOC_READ) && (in->out_size < size || req->room_len < size))

@@ -12,14 +12,21 @@
 #include "fs/types.h"
 
 /*
- * Promised to the guest, and why not more: DONT_MASK is left out so that the guest applies its
- * umask; EXPORT_SUPPORT needs LOOKUP of ".." which nobody gets here; locks and ACLs are not served.
+ * Promised to every guest. Others come with options; EXPORT_SUPPORT needs LOOKUP of ".." which
+ * nobody gets here, and with ALLOW_IDMAP most requests would not say whose they are.
  */
 #define LOCAL_INIT_FLAGS                                                                           \
 	(FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_BIG_WRITES | FUSE_AUTO_INVAL_DATA |          \
 	 FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO | FUSE_PARALLEL_DIROPS | FUSE_MAX_PAGES |     \
-	 FUSE_HANDLE_KILLPRIV_V2 | FUSE_ASYNC_DIO | FUSE_SUBMOUNTS | FUSE_INIT_EXT |               \
-	 FUSE_CREATE_SUPP_GROUP)
+	 FUSE_ASYNC_DIO | FUSE_SUBMOUNTS | FUSE_INIT_EXT | FUSE_SETXATTR_EXT |                     \
+	 FUSE_CREATE_SUPP_GROUP | FUSE_DIRECT_IO_ALLOW_MMAP)
+
+/* As much as fits into one of the guest's queue of 1024: Linux sends that if its administrator
+ * raises fs.fuse.max_pages_limit. */
+#define LOCAL_MAX_IO (1020u * 4096)
+
+/* Requests that may wait for locks when nobody tells the size of a queue: half of the usual one. */
+#define LOCAL_WAITING 128
 
 /* The most the system lets us have; returns it. */
 static uint32_t local_raise_nofile(void)
@@ -38,8 +45,8 @@ static uint32_t local_raise_nofile(void)
 
 /*
  * Who may hold how many descriptors: half for what the guest opens, a quarter for nodes that must
- * keep one (the other way round where all of them must), a thirty-second for the cache of each
- * thread, the rest for us.
+ * keep one (the other way round where all of them must), an eighth for lock owners, a thirty-second
+ * for the cache of each thread, the rest for us.
  */
 static int local_budget(struct local_fs *lfs, uint32_t nofile)
 {
@@ -50,6 +57,7 @@ static int local_budget(struct local_fs *lfs, uint32_t nofile)
 		sets *= 2;
 	lfs->cache_sets = sets;
 	lfs->fd_nodes_max = handles ? nofile / 4 : nofile / 2;
+	lfs->locks.max_owners = nofile / 8;
 	return lfh_table_init(&lfs->fhs, handles ? nofile / 2 : nofile / 4);
 }
 
@@ -74,6 +82,7 @@ static void local_close(struct fs *fs)
 	struct local_fs *lfs = container_of(fs, struct local_fs, fs);
 	uint32_t i;
 
+	lktab_fini(&lfs->locks);
 	lfh_table_fini(&lfs->fhs);
 	nodetab_destroy(lfs->nodes);
 	for (i = 0; i < lfs->nr_mounts; i++)
@@ -81,6 +90,7 @@ static void local_close(struct fs *fs)
 			close(lfs->mounts[i].fd);
 	if (lfs->root_fd >= 0)
 		close(lfs->root_fd);
+	xattrmap_fini(&lfs->xattrs);
 	pthread_mutex_destroy(&lfs->mount_lock);
 	free(lfs);
 }
@@ -111,6 +121,45 @@ static int local_open_root(struct local_fs *lfs, const struct fs_config *cfg, ch
 	return ret;
 }
 
+/* Of ACLs, the default one replaces the umask: the guest leaves both to us then. */
+static uint64_t local_init_flags(const struct fs_config *cfg)
+{
+	uint64_t flags = LOCAL_INIT_FLAGS;
+
+	flags |= cfg->no_posix_lock ? 0 : FUSE_POSIX_LOCKS;
+	flags |= cfg->no_flock ? 0 : FUSE_FLOCK_LOCKS;
+	flags |= cfg->no_killpriv_v2 ? 0 : FUSE_HANDLE_KILLPRIV_V2;
+	flags |= cfg->posix_acl ? FUSE_POSIX_ACL | FUSE_DONT_MASK : 0;
+	flags |= cfg->security_label ? FUSE_SECURITY_CTX : 0;
+	flags |= cfg->writeback ? FUSE_WRITEBACK_CACHE : 0;
+	/* Nobody asks again where a link leads to. */
+	flags |= cfg->cache == FS_CACHE_ALWAYS ? FUSE_CACHE_SYMLINKS : 0;
+	return flags;
+}
+
+static int local_options(struct local_fs *lfs, const struct fs_config *cfg, char *err)
+{
+	int ret;
+
+	lfs->posix_lock = !cfg->no_posix_lock;
+	lfs->flock = !cfg->no_flock;
+	lfs->posix_acl = cfg->posix_acl;
+	lfs->writeback = cfg->writeback;
+	lfs->direct_io = cfg->allow_direct_io;
+	lfs->no_maps = cfg->no_mapped_io;
+	lfs->fs.init_flags = local_init_flags(cfg);
+	lfs->fs.max_io = cfg->bounced ? 0 : LOCAL_MAX_IO;
+	if (cfg->writeback && cfg->cache == FS_CACHE_NONE) {
+		snprintf(err, FS_ERR_LEN, "writeback: with cache mode none there is nothing to write "
+			 "back: use auto or always");
+		return -EINVAL;
+	}
+	ret = idmap_parse(&lfs->uids, cfg->translate_uid, "translate-uid", err);
+	if (!ret)
+		ret = idmap_parse(&lfs->gids, cfg->translate_gid, "translate-gid", err);
+	return ret ? ret : local_xattr_open(lfs, cfg, err);
+}
+
 static int local_open(const struct fs_config *cfg, struct fs **ret_fs, char *err)
 {
 	struct local_fs *lfs;
@@ -128,14 +177,17 @@ static int local_open(const struct fs_config *cfg, struct fs **ret_fs, char *err
 		return -ENOMEM;
 	pthread_mutex_init(&lfs->mount_lock, NULL);
 	lfh_table_init(&lfs->fhs, 0);
+	lktab_init(&lfs->locks, 0, cfg->queue_size ? cfg->queue_size / 2 : LOCAL_WAITING);
 	lfs->switch_creds = cred_can_switch();
-	ret = local_open_root(lfs, cfg, err);
+	lfs->root_fd = -1;
+	ret = local_options(lfs, cfg, err);
+	if (!ret)
+		ret = local_open_root(lfs, cfg, err);
 	if (ret) {
 		local_close(&lfs->fs);
 		return ret;
 	}
 	lfs->fs.ops = &fs_local;
-	lfs->fs.init_flags = LOCAL_INIT_FLAGS;
 	*ret_fs = &lfs->fs;
 	return 0;
 }
@@ -148,16 +200,20 @@ static int local_attach(struct fs *fs, struct thr *thr, unsigned int index,
 	int err;
 
 	/*
-	 * The guest has applied its umask, ours must not be added. A thread gets one of its own
-	 * where it may (containers can forbid that); otherwise this is the process's.
+	 * The guest has applied its umask, or tells it with each request: ours must not be added. A
+	 * thread gets one of its own where it may (containers can forbid that); otherwise this is
+	 * the process's, and always 0.
 	 */
-	unshare(CLONE_FS);
+	if (unshare(CLONE_FS) && lfs->posix_acl)
+		return -errno;
 	umask(0);
+	cred_umask(0);
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
 	t->lfs = lfs;
 	t->ft.thr = thr; /* the ring is watched from the start */
+	t->lock_due_ns = UINT64_MAX;
 	err = fdcache_init(&t->cache, lfs->cache_sets);
 	if (err)
 		goto free_thread;
@@ -183,6 +239,7 @@ static void local_detach(struct fs_thread *ft)
 	struct local_thread *t = container_of(ft, struct local_thread, ft);
 
 	cred_root();
+	local_close_all(t);
 	local_worker_fini(t);
 	local_ring_fini(t);
 	fdcache_fini(&t->cache);
@@ -197,10 +254,16 @@ static int local_poll(struct fs_thread *ft)
 
 	cred_root();
 	local_rw_round(t);
+	if (t->gathered.nr)
+		n += local_batch_run(t);
+	if (t->nr_closing)
+		local_close_round(t);
 	if (t->inflight)
 		n += local_ring_poll(t);
 	if (t->working && __atomic_load_n(&t->worker.done, __ATOMIC_RELAXED))
 		n += local_worker_reap(t);
+	if (t->waiting)
+		n += local_lock_poll(t);
 	if (t->cache.nr_files)
 		fdcache_sweep(t);
 	if (unlikely(reclaim != t->cache.seen_reclaim)) {
@@ -213,7 +276,17 @@ static int local_poll(struct fs_thread *ft)
 
 static int local_timeout_ms(struct fs_thread *ft)
 {
-	return fdcache_timeout_ms(container_of(ft, struct local_thread, ft));
+	const struct local_thread *t = container_of(ft, struct local_thread, ft);
+	int cache = fdcache_timeout_ms(t), lock = local_lock_timeout_ms(t);
+
+	if (cache < 0 || lock < 0)
+		return max(cache, lock);
+	return min(cache, lock);
+}
+
+static void local_cancel(struct fs_thread *ft)
+{
+	local_lock_cancel(container_of(ft, struct local_thread, ft));
 }
 
 /* Every thread empties its descriptor cache, too: the directories may be gone for good. */
@@ -221,6 +294,7 @@ static void local_reset(struct fs *fs)
 {
 	struct local_fs *lfs = container_of(fs, struct local_fs, fs);
 
+	local_lock_reset(lfs);
 	lfh_close_all(&lfs->fhs);
 	nodetab_forget_all(lfs->nodes);
 	__atomic_add_fetch(&lfs->reclaim, 1, __ATOMIC_RELAXED);
@@ -235,6 +309,7 @@ const struct fs_ops fs_local = {
 	.detach = local_detach,
 	.poll = local_poll,
 	.timeout_ms = local_timeout_ms,
+	.cancel = local_cancel,
 	.reset = local_reset,
 	.op = {
 		[FUSE_LOOKUP] = local_op_lookup,
@@ -245,8 +320,8 @@ const struct fs_ops fs_local = {
 		[FUSE_SYMLINK] = local_op_symlink,
 		[FUSE_MKNOD] = local_op_mknod,
 		[FUSE_MKDIR] = local_op_mkdir,
-		[FUSE_UNLINK] = local_op_unlink,
-		[FUSE_RMDIR] = local_op_rmdir,
+		[FUSE_UNLINK] = local_op_remove,
+		[FUSE_RMDIR] = local_op_remove,
 		[FUSE_RENAME] = local_op_rename,
 		[FUSE_LINK] = local_op_link,
 		[FUSE_OPEN] = local_op_open,
@@ -264,8 +339,12 @@ const struct fs_ops fs_local = {
 		[FUSE_READDIR] = local_op_readdir,
 		[FUSE_RELEASEDIR] = local_op_releasedir,
 		[FUSE_FSYNCDIR] = local_op_fsyncdir,
+		[FUSE_GETLK] = local_op_getlk,
+		[FUSE_SETLK] = local_op_setlk,
+		[FUSE_SETLKW] = local_op_setlkw,
 		[FUSE_ACCESS] = local_op_access,
 		[FUSE_CREATE] = local_op_create,
+		[FUSE_INTERRUPT] = local_op_interrupt,
 		[FUSE_IOCTL] = local_op_ioctl,
 		[FUSE_BATCH_FORGET] = local_op_batch_forget,
 		[FUSE_FALLOCATE] = local_op_fallocate,
@@ -274,5 +353,8 @@ const struct fs_ops fs_local = {
 		[FUSE_LSEEK] = local_op_lseek,
 		[FUSE_COPY_FILE_RANGE] = local_op_copy_file_range,
 		[FUSE_SYNCFS] = local_op_syncfs,
+		[FUSE_TMPFILE] = local_op_tmpfile,
+		[FUSE_STATX] = local_op_statx,
+		[FUSE_COPY_FILE_RANGE_64] = local_op_copy_file_range,
 	},
 };

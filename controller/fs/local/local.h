@@ -9,6 +9,9 @@
  *   fh.c       file handles the guest holds (open files and directories)
  *   cred.c     whose rights a system call runs with
  *   ring.c     io_uring and the worker for calls it does not offer
+ *   lock.c     locks, and the requests that wait for one; locktab.c remembers them
+ *   idmap.c xattrmap.c   other ids, other names of attributes than in the guest
+ *   map.c      small transfers together, through a mapping
  *   meta.c create.c file.c rw.c dir.c xattr.c   the operations
  */
 #ifndef FS_LOCAL_H
@@ -21,6 +24,9 @@
 
 #include "fs/fs.h"
 #include "fs/nodetab.h"
+#include "idmap.h"
+#include "lock.h"
+#include "xattrmap.h"
 
 #define LOCAL_HANDLE_MAX 64 /* of the kernel's 128; what is longer keeps a descriptor instead */
 #define LOCAL_MOUNTS_MAX 64 /* file systems below the directory that are reached by handle */
@@ -31,6 +37,11 @@
 #define LOCAL_FDCACHE_SETS_MAX 256
 #define LOCAL_DIRS_MAX 8192 /* open directories: each may hold LOCAL_DIRBUF bytes */
 #define LOCAL_DIRBUF 16384
+#define LOCAL_BATCH 64 /* what the thread takes in one round */
+#define LOCAL_MAP_WANT (16u << 10) /* bytes; beyond that a system call is not what costs */
+#define LOCAL_WORKERS 4 /* of an I/O thread */
+#define LOCAL_SLOW_NS 2000000 /* after a removal that took longer, */
+#define LOCAL_SLOW_RUN 256 /* that many are for the workers */
 #define LOCAL_SLOW_TRUNCATE (64u << 20) /* bytes; cutting off more than this goes to the worker */
 #define LOCAL_SLOW_COPY (256u << 10) /* bytes; likewise copying */
 
@@ -38,10 +49,14 @@
 struct lkey {
 	uint64_t dev;
 	uint64_t ino;
+	int64_t btime; /* time of birth in ns; INT64_MIN: the file system does not say */
 	int32_t handle_type;
 	uint16_t mount; /* index into local_fs.mounts */
 	uint16_t fmt; /* S_IFMT bits; never change for a handle */
 	uint8_t handle_len; /* 0: none, the node keeps fd */
+	/* Atomic in nodes: btime alone tells this inode from all that had or will have its number.
+	 * In a key to look for: find it by that. */
+	bool by_btime;
 	unsigned char handle[LOCAL_HANDLE_MAX];
 };
 
@@ -52,8 +67,17 @@ struct lnode {
 };
 _Static_assert(sizeof(struct lnode) < 200, "a guest may make us hold millions of nodes");
 
+/* What is known of a file system and of use. */
+enum lfskind {
+	LFS_OTHER,
+	LFS_TMPFS,
+	LFS_EXT4,
+	LFS_PLAIN, /* of the others, one that has nothing to say when a file is closed */
+};
+
 struct lmount {
 	int id; /* kernel's mount id */
+	enum lfskind kind;
 	int fd; /* open for reading, as open_by_handle_at() wants; -1: its nodes keep theirs */
 };
 
@@ -66,6 +90,13 @@ struct lfh {
 	int fd;
 	struct ldir *dir; /* NULL: a file */
 	bool sync; /* O_SYNC or O_DSYNC: every write waits for the disk */
+	bool direct; /* O_DIRECT: so does every transfer */
+	bool rdwr;
+	/* map.c; NULL: no mapping. Any thread, atomic. */
+	struct lmap *map;
+	uint32_t map_hits;
+	enum lfskind kind;
+	bool no_map; /* atomic: it failed once */
 	/* Reads without waiting: any thread finds out, all find the same. */
 	enum { LFH_NOWAIT_UNKNOWN, LFH_NOWAIT_YES, LFH_NOWAIT_NO } nowait;
 };
@@ -99,6 +130,17 @@ struct local_fs {
 	uint32_t fd_nodes; /* nodes that keep a descriptor */
 	uint32_t reclaim; /* goes up when descriptors ran out: every thread empties its cache */
 	struct lfh_table fhs;
+	struct lktab locks;
+	uint32_t nr_maps; /* atomic */
+	bool no_maps; /* atomic: the system does not let us copy that way */
+	/* options, const */
+	bool posix_lock, flock; /* served */
+	bool posix_acl; /* shown and set; the umask is applied here, or the default ACL instead */
+	bool writeback; /* the guest reads what it opened for writing only, to fill pages */
+	bool direct_io; /* O_DIRECT is passed on */
+	struct idmap uids, gids;
+	struct xattrmap xattrs;
+	char caps[XATTRMAP_NAME]; /* here security.capability has this name; "" where it is itself */
 };
 
 struct lfdcache {
@@ -115,12 +157,19 @@ struct lfdcache {
 	uint64_t swept_ms;
 };
 
-/* The worker of one I/O thread: runs what blocks and has no io_uring operation. */
+/* Transfers that wait for the end of the round. */
+struct lbatch {
+	unsigned int nr, nr_iov;
+	struct fs_req *req[LOCAL_BATCH];
+};
+
+/* The workers of one I/O thread: run what blocks and has no io_uring operation. */
 struct lworker {
-	pthread_t thread;
-	bool started; /* I/O thread */
+	pthread_t thread[LOCAL_WORKERS];
+	unsigned int nr; /* started; I/O thread */
 	pthread_mutex_t lock;
 	pthread_cond_t more;
+	unsigned int idle; /* under lock */
 	struct lreq *todo, **todo_tail; /* under lock */
 	bool stop; /* under lock */
 	struct lreq *done; /* atomic stack */
@@ -135,9 +184,17 @@ struct local_thread {
 	unsigned int queued; /* SQEs not submitted yet */
 	unsigned int inflight; /* in the ring, or queued */
 	unsigned int working; /* given to the worker */
+	unsigned int waiting; /* for a lock */
+	bool lock_kick; /* atomic: one of those may be over */
+	uint64_t lock_due_ns; /* when to try again, unless kicked */
 	int kill_personality; /* root without CAP_FSETID, for writes that clear setuid; 0: none */
-	unsigned int round_reads; /* READs since poll(); this and the next two: see rw.c */
+	struct lbatch gathered;
+	unsigned int nr_closing;
+	int closing[LOCAL_BATCH];
+	unsigned int round_rws; /* READs and WRITEs since poll(); this and the next two: see rw.c */
 	bool batch; /* the last round brought several */
+	unsigned int slow_removals; /* that many more names are removed by workers */
+	bool expect_known; /* the last name looked up was of a node we had */
 	unsigned int slow_run; /* that many more transfers avoid waiting in place */
 	uint64_t op_seq;
 	struct lfdcache cache;
@@ -165,6 +222,9 @@ struct lreq {
 	struct lnode *node;
 	struct lfd lfd;
 	int err; /* of work */
+	int open_flags;
+	enum lfskind kind;
+	struct lkwait wait;
 	size_t want;
 	struct iovec iov[LREQ_IOV];
 };
@@ -211,9 +271,12 @@ struct lnode *local_node_get(struct fs_req *req, uint64_t nodeid);
 void local_node_put(struct fs_req *req, struct lnode *ln);
 /* O_PATH descriptor of any node. 0 or -errno. Must run as root. */
 int local_node_fd(struct local_thread *t, struct lnode *ln, struct lfd *ret_fd);
+/* The same, for use on another thread: the caller's alone. */
+int local_node_fd_own(struct local_thread *t, struct lnode *ln, struct lfd *ret_fd);
 void local_fd_put(struct lfd *lfd);
 /* A real open with flags, regular files and directories only. Descriptor or -errno. Root. */
 int local_node_open(struct local_thread *t, struct lnode *ln, int flags);
+enum lfskind local_node_kind(const struct local_fs *lfs, const struct lnode *ln);
 /* One component, never through a link; a descriptor or -errno. */
 int local_open_name(struct local_thread *t, int dirfd, const char *name, int flags, mode_t mode);
 /* Finds or makes the node of fd (O_PATH or not), pinned, and fills entry without validity. */
@@ -224,8 +287,9 @@ int local_node_of_name(struct local_thread *t, const struct lnode *parent, int d
 		       const char *name, struct fuse_entry_out *entry, struct lnode **ret_node);
 /* Fills *req's entry reply's validity, grants the guest its reference, unpins, completes. */
 void local_entry_done(struct fs_req *req, struct lnode *ln);
-void local_attr_from_statx(struct fuse_attr *attr, const struct statx *stx);
-#define LOCAL_STATX_MASK (STATX_BASIC_STATS | STATX_MNT_ID)
+void local_attr_from_statx(const struct local_fs *lfs, struct fuse_attr *attr,
+			   const struct statx *stx);
+#define LOCAL_STATX_MASK (STATX_BASIC_STATS | STATX_MNT_ID | STATX_BTIME)
 /* Path of a descriptor for calls that only take paths. buf: LOCAL_PROC_LEN. */
 #define LOCAL_PROC_LEN 32
 const char *local_proc_path(char *buf, int fd);
@@ -236,18 +300,21 @@ int local_check_name(const char *name);
 int lfh_table_init(struct lfh_table *tab, uint32_t max);
 void lfh_table_fini(struct lfh_table *tab);
 /*
- * dir: NULL for a file, opened with these flags. Consumes fd and dir on success. 0 or -ENFILE,
- * -ENOMEM.
+ * dir: NULL for a file, opened with these flags of open(). Consumes fd and dir on success. 0 or
+ * -ENFILE, -ENOMEM.
  */
-int lfh_open(struct lfh_table *tab, int fd, uint32_t flags, struct ldir *dir, uint64_t *ret_fh);
+int lfh_open(struct lfh_table *tab, int fd, int flags, enum lfskind kind, struct ldir *dir,
+	     uint64_t *ret_fh);
 /* NULL: unknown, stale or of the other kind (-EBADF). */
 struct lfh *lfh_get(struct lfh_table *tab, uint64_t fh, bool is_dir);
+/* f is pinned already. */
+void lfh_pin_more(struct lfh *f);
 void lfh_put(struct lfh_table *tab, struct lfh *f);
 /*
- * The guest's reference goes; the descriptor closes when the last user is done. false: no such
- * handle.
+ * The guest's reference goes; the descriptor closes when the last user is done. If that is so now,
+ * *ret_fd is it, for the caller to close, else -1. false: no such handle.
  */
-bool lfh_close(struct lfh_table *tab, uint64_t fh, bool is_dir);
+bool lfh_close(struct lfh_table *tab, uint64_t fh, bool is_dir, int *ret_fd);
 void lfh_close_all(struct lfh_table *tab);
 
 /* dir.c */
@@ -262,6 +329,8 @@ void cred_root(void);
  * guests that cannot tell us the caller's groups and have checked themselves. 0 or -errno.
  */
 int cred_caller(const struct fs_req *req, bool strict);
+/* New files get these bits not; 0 is what attach starts with. */
+void cred_umask(mode_t mask);
 /* Root that does not keep setuid and setgid bits over a write, truncate or open. 0 or -errno. */
 int cred_root_kill(void);
 
@@ -276,8 +345,27 @@ struct io_uring_sqe *local_ring_prep(struct local_thread *t, struct fs_req *req,
 				     void (*complete)(struct fs_req *req, int res),
 				     uint8_t opcode, int fd);
 int local_ring_poll(struct local_thread *t);
+/* Closes fd some time in this round, together with others. */
+void local_close_later(struct local_thread *t, int fd);
+/* The round ends. */
+void local_close_round(struct local_thread *t);
+/* Now. */
+void local_close_all(struct local_thread *t);
 /* rw.c: a round of the thread ends. */
 void local_rw_round(struct local_thread *t);
+/* In place, with lreq.want set; drops the pin of f. Root. */
+void local_rw_here(struct fs_req *req, struct lfh *f);
+/* n: bytes or -errno; drops the pin of f. */
+void local_rw_done(struct fs_req *req, struct lfh *f, ssize_t n);
+
+/* map.c */
+/* Is the request one that gains by waiting for others? */
+bool local_map_wanted(struct local_thread *t, struct lfh *f, bool read, size_t want);
+/* Keeps the request, with lreq.want set, until local_batch_run(). False: it cannot be. */
+bool local_batch_add(struct local_thread *t, struct fs_req *req, struct lfh *f);
+/* How many there were. */
+int local_batch_run(struct local_thread *t);
+void local_map_close(struct local_fs *lfs, struct lmap *m);
 int local_worker_init(struct local_thread *t);
 void local_worker_fini(struct local_thread *t);
 /*
@@ -288,22 +376,36 @@ void local_work(struct local_thread *t, struct fs_req *req, int (*work)(struct f
 		void (*worked)(struct fs_req *, int err));
 int local_worker_reap(struct local_thread *t);
 
+/* lock.c */
+/* Waits that are over; completes them. Cheap when nothing is due. */
+int local_lock_poll(struct local_thread *t);
+int local_lock_timeout_ms(const struct local_thread *t);
+/* Every wait of this thread ends with EINTR before this returns. */
+void local_lock_cancel(struct local_thread *t);
+/* The owner closed a file of the node: its locks go. */
+void local_lock_flush(struct local_thread *t, uint64_t nodeid, uint64_t owner);
+/* The file is closed for good: locks taken through it go. Before lfh_close(). */
+void local_lock_release(struct local_thread *t, uint64_t nodeid, const struct fuse_release_in *in);
+/* All go, all waits end. Any thread. */
+void local_lock_reset(struct local_fs *lfs);
+
 /* Operations; one function per slot of local.c's table. */
 void local_op_lookup(struct fs_req *req);
 void local_op_forget(struct fs_req *req);
 void local_op_batch_forget(struct fs_req *req);
 void local_op_getattr(struct fs_req *req);
 void local_op_setattr(struct fs_req *req);
+void local_op_statx(struct fs_req *req);
 void local_op_readlink(struct fs_req *req);
 void local_op_statfs(struct fs_req *req);
 void local_op_access(struct fs_req *req);
 void local_op_create(struct fs_req *req);
+void local_op_tmpfile(struct fs_req *req);
 void local_op_mknod(struct fs_req *req);
 void local_op_mkdir(struct fs_req *req);
 void local_op_symlink(struct fs_req *req);
 void local_op_link(struct fs_req *req);
-void local_op_unlink(struct fs_req *req);
-void local_op_rmdir(struct fs_req *req);
+void local_op_remove(struct fs_req *req); /* UNLINK, RMDIR */
 void local_op_rename(struct fs_req *req);
 void local_op_open(struct fs_req *req);
 void local_op_release(struct fs_req *req);
@@ -314,6 +416,10 @@ void local_op_lseek(struct fs_req *req);
 void local_op_copy_file_range(struct fs_req *req);
 void local_op_syncfs(struct fs_req *req);
 void local_op_ioctl(struct fs_req *req);
+void local_op_getlk(struct fs_req *req);
+void local_op_setlk(struct fs_req *req);
+void local_op_setlkw(struct fs_req *req);
+void local_op_interrupt(struct fs_req *req);
 void local_op_read(struct fs_req *req);
 void local_op_write(struct fs_req *req);
 void local_op_opendir(struct fs_req *req);
@@ -327,7 +433,15 @@ void local_op_listxattr(struct fs_req *req);
 void local_op_removexattr(struct fs_req *req);
 
 /* Shared by OPEN and CREATE: flags of the guest -> flags of open(2). */
-int local_open_flags(uint32_t guest_flags);
+int local_open_flags(const struct local_fs *lfs, uint32_t guest_flags);
+/* local_node_open(), without O_DIRECT where the file system has none: *flags says. */
+int local_open_file(struct local_thread *t, struct lnode *ln, int *flags);
+/* xattr.c: its options, at open. 0 or -errno with *err filled. */
+int local_xattr_open(struct local_fs *lfs, const struct fs_config *cfg, char *err);
+/* What the kernel does by itself where security.capability has its own name. */
+void local_drop_caps(const struct local_fs *lfs, int fd);
+/* The label the guest's kernel chose for a new object. fd: of any kind. Root. 0 or -errno. */
+int local_set_label(struct fs_req *req, int fd);
 /* Shared by OPEN and SETATTR: does cutting the file to size belong to the worker? */
 bool local_truncate_is_slow(int fd, uint64_t size);
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* LOOKUP, FORGET, attributes, READLINK, STATFS, ACCESS: cached metadata, answered in place. */
+/*
+ * LOOKUP, FORGET, GETATTR, STATX, SETATTR, READLINK, STATFS, ACCESS: cached metadata, answered in
+ * place.
+ */
 #include <errno.h>
 #include <string.h>
 #include <sys/vfs.h>
@@ -90,18 +93,20 @@ void local_op_batch_forget(struct fs_req *req)
 	fs_req_done(req, 0);
 }
 
-static int attr_from_fd(struct fs_req *req, int fd)
+static int getattr_from_fd(struct fs_req *req, int fd)
 {
 	struct statx stx;
 
 	if (statx(fd, "", AT_EMPTY_PATH, LOCAL_STATX_MASK, &stx))
 		return local_errno();
-	local_attr_from_statx(&req->attr->attr, &stx);
+	local_attr_from_statx(local_thread_of(req)->lfs, &req->attr->attr, &stx);
 	fs_attr_set_valid(req->ft->fs, req->attr);
 	return 0;
 }
 
-void local_op_getattr(struct fs_req *req)
+/* Runs fill(req, a descriptor of the node: the guest's open file if it has that) and completes. */
+static void attr_run(struct fs_req *req, bool has_fh, uint64_t fh,
+		     int (*fill)(struct fs_req *req, int fd))
 {
 	struct local_thread *t = local_thread_of(req);
 	struct lnode *ln = local_node_get(req, req->in->nodeid);
@@ -114,15 +119,15 @@ void local_op_getattr(struct fs_req *req)
 		return;
 	}
 	cred_root();
-	if (req->getattr->getattr_flags & FUSE_GETATTR_FH)
-		f = lfh_get(&t->lfs->fhs, req->getattr->fh, false);
+	if (has_fh)
+		f = lfh_get(&t->lfs->fhs, fh, false);
 	if (f) {
-		err = attr_from_fd(req, f->fd);
+		err = fill(req, f->fd);
 		lfh_put(&t->lfs->fhs, f);
 	} else {
 		err = local_node_fd(t, ln, &lfd);
 		if (!err) {
-			err = attr_from_fd(req, lfd.fd);
+			err = fill(req, lfd.fd);
 			local_fd_put(&lfd);
 		}
 	}
@@ -130,17 +135,98 @@ void local_op_getattr(struct fs_req *req)
 	fs_req_done(req, err);
 }
 
+void local_op_getattr(struct fs_req *req)
+{
+	attr_run(req, req->getattr->getattr_flags & FUSE_GETATTR_FH, req->getattr->fh,
+		 getattr_from_fd);
+}
+
+static struct fuse_sx_time sx_time(struct statx_timestamp t)
+{
+	return (struct fuse_sx_time){ .tv_sec = t.tv_sec, .tv_nsec = t.tv_nsec };
+}
+
+/* The mount is the guest's own matter: no id of ours, and no root of one. */
+static void statx_to_fuse(const struct local_fs *lfs, struct fuse_statx *out,
+			  const struct statx *stx)
+{
+	*out = (struct fuse_statx){
+		.mask = stx->stx_mask & (STATX_BASIC_STATS | STATX_BTIME),
+		.blksize = stx->stx_blksize,
+		.attributes = stx->stx_attributes & ~(uint64_t)STATX_ATTR_MOUNT_ROOT,
+		.attributes_mask = stx->stx_attributes_mask & ~(uint64_t)STATX_ATTR_MOUNT_ROOT,
+		.nlink = stx->stx_nlink,
+		.uid = idmap_to_guest(&lfs->uids, stx->stx_uid),
+		.gid = idmap_to_guest(&lfs->gids, stx->stx_gid),
+		.mode = stx->stx_mode,
+		.ino = stx->stx_ino,
+		.size = stx->stx_size,
+		.blocks = stx->stx_blocks,
+		.atime = sx_time(stx->stx_atime),
+		.btime = sx_time(stx->stx_btime),
+		.ctime = sx_time(stx->stx_ctime),
+		.mtime = sx_time(stx->stx_mtime),
+		.rdev_major = stx->stx_rdev_major,
+		.rdev_minor = stx->stx_rdev_minor,
+		.dev_major = stx->stx_dev_major,
+		.dev_minor = stx->stx_dev_minor,
+	};
+}
+
+static int statx_from_fd(struct fs_req *req, int fd)
+{
+	const struct fuse_statx_in *in = req->statx;
+	struct fuse_attr_out valid;
+	struct statx stx;
+
+	if (in->sx_flags & ~(uint32_t)AT_STATX_SYNC_TYPE)
+		return -EINVAL;
+	if (statx(fd, "", (int)(AT_EMPTY_PATH | in->sx_flags),
+		  STATX_BASIC_STATS | (in->sx_mask & STATX_BTIME), &stx))
+		return local_errno();
+	statx_to_fuse(local_thread_of(req)->lfs, &req->statx_out->stat, &stx);
+	fs_attr_set_valid(req->ft->fs, &valid);
+	req->statx_out->attr_valid = valid.attr_valid;
+	req->statx_out->attr_valid_nsec = valid.attr_valid_nsec;
+	return 0;
+}
+
+void local_op_statx(struct fs_req *req)
+{
+	attr_run(req, req->statx->getattr_flags & FUSE_GETATTR_FH, req->statx->fh, statx_from_fd);
+}
+
 /* SETATTR: owner and mode; size, perhaps in the worker; times and reply. */
 
-static int setattr_owner_mode(const struct fuse_setattr_in *in, const struct lnode *ln, int fd)
+static int setattr_owner(const struct local_fs *lfs, const struct fuse_setattr_in *in, int fd)
 {
-	uid_t uid = in->valid & FATTR_UID ? in->uid : (uid_t)-1;
-	gid_t gid = in->valid & FATTR_GID ? in->gid : (gid_t)-1;
+	uid_t uid = (uid_t)-1;
+	gid_t gid = (gid_t)-1;
+	int err = 0;
+
+	if (in->valid & FATTR_UID)
+		err = idmap_to_host(&lfs->uids, in->uid, &uid);
+	if (!err && (in->valid & FATTR_GID))
+		err = idmap_to_host(&lfs->gids, in->gid, &gid);
+	if (!err && fchownat(fd, "", uid, gid, AT_EMPTY_PATH))
+		err = -errno;
+	if (!err)
+		local_drop_caps(lfs, fd);
+	return err;
+}
+
+static int setattr_owner_mode(const struct local_fs *lfs, const struct fuse_setattr_in *in,
+			      const struct lnode *ln, int fd)
+{
 	char path[LOCAL_PROC_LEN];
+	int err;
 
 	/* Owner first: it clears the setuid bits that a mode in the same request may set. */
-	if ((in->valid & (FATTR_UID | FATTR_GID)) && fchownat(fd, "", uid, gid, AT_EMPTY_PATH))
-		return -errno;
+	if (in->valid & (FATTR_UID | FATTR_GID)) {
+		err = setattr_owner(lfs, in, fd);
+		if (err)
+			return err;
+	}
 	if (!(in->valid & FATTR_MODE))
 		return 0;
 	if (ln->key.fmt == S_IFLNK)
@@ -158,6 +244,8 @@ static int setattr_truncate(struct fs_req *req)
 		if (errno != EINTR)
 			err = -errno;
 	cred_root();
+	if (!err)
+		local_drop_caps(local_thread_of(req)->lfs, local_lreq(req)->lfd.fd);
 	return err;
 }
 
@@ -193,7 +281,7 @@ static void setattr_finish(struct fs_req *req, int err)
 	if (!err && (req->setattr->valid & times))
 		err = setattr_times(req->setattr, job->lfd.fd);
 	if (!err)
-		err = attr_from_fd(req, job->lfd.fd);
+		err = getattr_from_fd(req, job->lfd.fd);
 	local_fd_put(&job->lfd);
 	if (job->fh)
 		lfh_put(&t->lfs->fhs, job->fh);
@@ -250,7 +338,7 @@ void local_op_setattr(struct fs_req *req)
 		fs_req_done(req, err);
 		return;
 	}
-	err = setattr_owner_mode(req->setattr, job->node, job->lfd.fd);
+	err = setattr_owner_mode(t->lfs, req->setattr, job->node, job->lfd.fd);
 	if (!err && (req->setattr->valid & FATTR_SIZE)) {
 		if (local_truncate_is_slow(job->lfd.fd, req->setattr->size)) {
 			local_work(t, req, setattr_truncate, setattr_finish);

@@ -12,23 +12,39 @@
  * CAP_DAC_READ_SEARCH) keeps an O_PATH descriptor in its node instead, at most fd_nodes_max of
  * them: -ENFILE beyond.
  *
- * Finding: handle and attributes are asked for by name, two system calls. They belong together if
- * there is a node with that handle and that ino; otherwise the handle is asked for once more, and
- * if it is another now (the name was replaced in between), or there are no handles, the name is
- * opened O_PATH | O_NOFOLLOW and everything asked of the descriptor. All of this looks at one
- * component and follows nothing.
+ * Finding a name's node takes as few system calls as may be, for those are what a lookup costs:
+ *
+ *   1  attributes, if there is a node with that inode number and time of birth, and when we took
+ *      its handle that birth was more than TICK_NS ago: whoever gets the number after that is
+ *      born later.
+ *   2  handle, then attributes. They belong together if there is a node with that handle and that
+ *      ino; or if the handle contains the ino, and the inode with that ino was born more than
+ *      TICK_NS before we asked for the handle.
+ *   3  and otherwise, if the handle asked for once more is still the same.
+ *
+ * The first way is tried first if it would have worked the last time. When the handle is another
+ * (the name was replaced in between), or there are no handles, the name is opened O_PATH |
+ * O_NOFOLLOW and everything asked of the descriptor. All of this looks at one component and follows
+ * nothing.
  */
 #include <errno.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/atomics.h"
 #include "local.h"
 
 #define MOUNT_NONE UINT16_MAX /* not in the table */
+#define NO_BTIME INT64_MIN
+/* Times of birth are read from a clock that moves once a tick: 10 ms at most. */
+#define TICK_NS 20000000
 
 union lhandle {
 	struct file_handle head;
@@ -46,6 +62,7 @@ bool local_again(struct local_thread *t, int *tries)
 		return true;
 	if ((errno != EMFILE && errno != ENFILE) || (*tries)++)
 		return false;
+	local_close_all(t);
 	fdcache_drop(t);
 	/* The other threads empty theirs in poll(). */
 	__atomic_add_fetch(&t->lfs->reclaim, 1, __ATOMIC_RELAXED);
@@ -79,8 +96,11 @@ static bool lnode_equal(const struct node *node, const void *key)
 	const struct lkey *a = &container_of(node, struct lnode, node)->key;
 	const struct lkey *b = key;
 
-	if (a->ino != b->ino || a->dev != b->dev || a->mount != b->mount || a->fmt != b->fmt ||
-	    a->handle_len != b->handle_len)
+	if (a->ino != b->ino || a->dev != b->dev || a->mount != b->mount || a->fmt != b->fmt)
+		return false;
+	if (b->by_btime)
+		return a->btime == b->btime && READ_ONCE(a->by_btime);
+	if (a->handle_len != b->handle_len)
 		return false;
 	return !a->handle_len || (a->handle_type == b->handle_type &&
 				  !memcmp(a->handle, b->handle, a->handle_len));
@@ -172,6 +192,25 @@ static int mount_probe(int fd, const struct lkey *key)
 	return mount_fd;
 }
 
+static enum lfskind mount_kind(int fd)
+{
+	struct statfs st;
+
+	if (fstatfs(fd, &st))
+		return LFS_OTHER;
+	switch ((unsigned long)st.f_type) {
+	case TMPFS_MAGIC:
+		return LFS_TMPFS;
+	case EXT4_SUPER_MAGIC:
+		return LFS_EXT4;
+	case XFS_SUPER_MAGIC:
+	case BTRFS_SUPER_MAGIC:
+		return LFS_PLAIN;
+	default:
+		return LFS_OTHER;
+	}
+}
+
 /* Index of the mount, entered when new; MOUNT_NONE when the table is full. */
 static uint16_t mount_add(struct local_fs *lfs, int id, int fd, const struct lkey *key)
 {
@@ -183,6 +222,7 @@ static uint16_t mount_add(struct local_fs *lfs, int id, int fd, const struct lke
 	if (index == MOUNT_NONE && lfs->nr_mounts < LOCAL_MOUNTS_MAX) {
 		index = (uint16_t)lfs->nr_mounts;
 		lfs->mounts[index].id = id;
+		lfs->mounts[index].kind = mount_kind(fd);
 		lfs->mounts[index].fd = key->handle_len ? mount_probe(fd, key) : -1;
 		/* Pairs with the acquire in mount_find(). */
 		__atomic_store_n(&lfs->nr_mounts, index + 1u, __ATOMIC_RELEASE);
@@ -214,6 +254,35 @@ static void key_take_statx(struct lkey *key, const struct statx *stx)
 	key->ino = stx->stx_ino;
 	key->dev = makedev(stx->stx_dev_major, stx->stx_dev_minor);
 	key->fmt = stx->stx_mode & S_IFMT;
+	key->btime = NO_BTIME;
+	if (stx->stx_mask & STATX_BTIME)
+		key->btime = stx->stx_btime.tv_sec * 1000000000ll + stx->stx_btime.tv_nsec;
+}
+
+/* The clock of times of birth. */
+static int64_t birth_clock(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &ts);
+	return ts.tv_sec * 1000000000ll + ts.tv_nsec;
+}
+
+/* Was it born long before that, so that nobody else born since can look the same? */
+static bool key_is_older(const struct lkey *key, int64_t asked)
+{
+	return key->btime != NO_BTIME && key->btime < asked - TICK_NS;
+}
+
+/* Most file systems put it there, whole or its lower half. */
+static bool handle_has_ino(const struct lkey *key)
+{
+	uint32_t low = (uint32_t)key->ino;
+
+	for (size_t at = 0; at + sizeof(low) <= key->handle_len; at += sizeof(low))
+		if (!memcmp(key->handle + at, &low, sizeof(low)))
+			return true;
+	return false;
 }
 
 /* Fills key and stx from from->fd. */
@@ -303,6 +372,21 @@ int local_node_fd(struct local_thread *t, struct lnode *ln, struct lfd *ret_fd)
 	return 0;
 }
 
+int local_node_fd_own(struct local_thread *t, struct lnode *ln, struct lfd *ret_fd)
+{
+	int tries = 0;
+
+	ret_fd->owned = true;
+	if (ln->fd < 0) {
+		ret_fd->fd = node_by_handle(t, ln, O_PATH | O_NOFOLLOW);
+		return min(ret_fd->fd, 0);
+	}
+	do {
+		ret_fd->fd = fcntl(ln->fd, F_DUPFD_CLOEXEC, 0);
+	} while (ret_fd->fd < 0 && local_again(t, &tries));
+	return ret_fd->fd < 0 ? local_errno() : 0;
+}
+
 void local_fd_put(struct lfd *lfd)
 {
 	if (lfd->owned)
@@ -342,6 +426,11 @@ int local_open_name(struct local_thread *t, int dirfd, const char *name, int fla
 	return fd < 0 ? local_errno() : fd;
 }
 
+enum lfskind local_node_kind(const struct local_fs *lfs, const struct lnode *ln)
+{
+	return ln->key.mount == MOUNT_NONE ? LFS_OTHER : lfs->mounts[ln->key.mount].kind;
+}
+
 /* Entries */
 
 /* The kernel's 32-bit form: major 12 bits, minor 20. */
@@ -350,7 +439,8 @@ static uint32_t attr_rdev(uint32_t maj, uint32_t mnr)
 	return (mnr & 0xff) | maj << 8 | (mnr & ~0xffu) << 12;
 }
 
-void local_attr_from_statx(struct fuse_attr *attr, const struct statx *stx)
+void local_attr_from_statx(const struct local_fs *lfs, struct fuse_attr *attr,
+			   const struct statx *stx)
 {
 	attr->ino = stx->stx_ino;
 	attr->size = stx->stx_size;
@@ -363,8 +453,8 @@ void local_attr_from_statx(struct fuse_attr *attr, const struct statx *stx)
 	attr->ctimensec = stx->stx_ctime.tv_nsec;
 	attr->mode = stx->stx_mode;
 	attr->nlink = stx->stx_nlink;
-	attr->uid = stx->stx_uid;
-	attr->gid = stx->stx_gid;
+	attr->uid = idmap_to_guest(&lfs->uids, stx->stx_uid);
+	attr->gid = idmap_to_guest(&lfs->gids, stx->stx_gid);
 	attr->rdev = attr_rdev(stx->stx_rdev_major, stx->stx_rdev_minor);
 	attr->blksize = stx->stx_blksize;
 	attr->flags = 0;
@@ -375,7 +465,7 @@ static void entry_fill(const struct local_thread *t, const struct lnode *parent,
 {
 	entry->nodeid = nodetab_id(&ln->node);
 	entry->generation = 0; /* part of the node id */
-	local_attr_from_statx(&entry->attr, stx);
+	local_attr_from_statx(t->lfs, &entry->attr, stx);
 	if (ln->key.mount != parent->key.mount && ln->key.fmt == S_IFDIR &&
 	    (t->lfs->fs.session_flags & FUSE_SUBMOUNTS))
 		entry->attr.flags |= FUSE_ATTR_SUBMOUNT;
@@ -411,38 +501,87 @@ int local_node_of_fd(struct local_thread *t, const struct lnode *parent, int fd,
 	return err;
 }
 
+static int name_statx(struct local_thread *t, int dirfd, const char *name, struct lkey *key,
+		      struct statx *stx)
+{
+	if (statx(dirfd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, LOCAL_STATX_MASK, stx))
+		return local_errno();
+	key_take_statx(key, stx);
+	key->mount = mount_find(t->lfs, (int)stx->stx_mnt_id);
+	return key->mount == MOUNT_NONE || t->lfs->mounts[key->mount].fd < 0 ? -EAGAIN : 0;
+}
+
+static struct lnode *node_find(struct local_thread *t, const struct lkey *key)
+{
+	struct node *node = nodetab_find(t->lfs->nodes, lkey_hash(key), key);
+
+	return node ? container_of(node, struct lnode, node) : NULL;
+}
+
+/* One call; NULL, or an error, or -EAGAIN: ask for the handle. */
+static int node_by_btime(struct local_thread *t, int dirfd, const char *name, struct statx *stx,
+			 struct lnode **ret_node)
+{
+	struct lkey key = { .by_btime = true };
+	int err = name_statx(t, dirfd, name, &key, stx);
+
+	*ret_node = NULL;
+	if (!err && key.btime != NO_BTIME)
+		*ret_node = node_find(t, &key);
+	return err;
+}
+
+/* Two or three calls. -EAGAIN: not this way. */
+static int node_by_name_handle(struct local_thread *t, int dirfd, const char *name,
+			       struct statx *stx, struct lnode **ret_node)
+{
+	struct lkey_fd from = { .fd = -1 };
+	int64_t asked = birth_clock();
+	struct lkey again;
+	bool older;
+	int err;
+
+	if (!key_take_handle(&from.key, dirfd, name, 0))
+		return errno == ENOENT || errno == ENOTDIR ? -errno : -EAGAIN;
+	err = name_statx(t, dirfd, name, &from.key, stx);
+	if (err)
+		return err;
+	*ret_node = node_find(t, &from.key);
+	t->expect_known = *ret_node;
+	if (*ret_node) {
+		if (!READ_ONCE((*ret_node)->key.by_btime) && key_is_older(&(*ret_node)->key, asked))
+			WRITE_ONCE((*ret_node)->key.by_btime, true);
+		return 0;
+	}
+	older = key_is_older(&from.key, asked);
+	if (!(older && handle_has_ino(&from.key)) &&
+	    (!key_take_handle(&again, dirfd, name, 0) ||
+	     again.handle_len != from.key.handle_len ||
+	     memcmp(again.handle, from.key.handle, again.handle_len)))
+		return -EAGAIN;
+	err = node_intern(t, &from, ret_node);
+	if (!err && older)
+		WRITE_ONCE((*ret_node)->key.by_btime, true);
+	return err;
+}
+
 /* Without opening anything. 0, -errno, or -EAGAIN: not this way. */
 static int node_of_name_fast(struct local_thread *t, const struct lnode *parent, int dirfd,
 			     const char *name, struct fuse_entry_out *entry,
 			     struct lnode **ret_node)
 {
-	struct lkey_fd from = { .fd = -1 };
-	struct lkey again;
+	struct lnode *ln = NULL;
 	struct statx stx;
-	struct node *node;
-	int err;
+	int err = 0;
 
-	if (!key_take_handle(&from.key, dirfd, name, 0))
-		return errno == ENOENT || errno == ENOTDIR ? -errno : -EAGAIN;
-	if (statx(dirfd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, LOCAL_STATX_MASK, &stx))
-		return local_errno();
-	key_take_statx(&from.key, &stx);
-	from.key.mount = mount_find(t->lfs, (int)stx.stx_mnt_id);
-	if (from.key.mount == MOUNT_NONE || t->lfs->mounts[from.key.mount].fd < 0)
-		return -EAGAIN;
-	node = nodetab_find(t->lfs->nodes, lkey_hash(&from.key), &from.key);
-	if (node) {
-		*ret_node = container_of(node, struct lnode, node);
-	} else {
-		if (!key_take_handle(&again, dirfd, name, 0) ||
-		    again.handle_len != from.key.handle_len ||
-		    memcmp(again.handle, from.key.handle, again.handle_len))
-			return -EAGAIN;
-		err = node_intern(t, &from, ret_node);
-		if (err)
-			return err;
-	}
-	entry_fill(t, parent, *ret_node, &stx, entry);
+	if (t->expect_known)
+		err = node_by_btime(t, dirfd, name, &stx, &ln);
+	if (!err && !ln)
+		err = node_by_name_handle(t, dirfd, name, &stx, &ln);
+	if (err)
+		return err;
+	entry_fill(t, parent, ln, &stx, entry);
+	*ret_node = ln;
 	return 0;
 }
 

@@ -8,10 +8,10 @@
  * (SINGLE_ISSUER) and completions wait for that thread to enter the kernel anyway (COOP_TASKRUN):
  * no interrupts between processors.
  *
- * The worker is for calls that block and have no io_uring operation (syncfs, copy_file_range,
- * cutting off a large file): one thread per I/O thread, started when first needed. Results come
- * back over a lock-free stack and an eventfd. Requests it holds wait for each other, all others go
- * on.
+ * The workers are for calls that block and have no io_uring operation of use (syncfs,
+ * copy_file_range, cutting off a large file, removals while those are slow): up to LOCAL_WORKERS
+ * threads per I/O thread, each started when there is a job and none is idle. Results come back over
+ * a lock-free stack and an eventfd.
  */
 #include <errno.h>
 #include <string.h>
@@ -97,9 +97,7 @@ static void ring_submit(struct local_thread *t)
 	t->queued = io_uring_sq_ready(&t->ring);
 }
 
-struct io_uring_sqe *local_ring_prep(struct local_thread *t, struct fs_req *req,
-				     void (*complete)(struct fs_req *req, int res),
-				     uint8_t opcode, int fd)
+static struct io_uring_sqe *ring_sqe(struct local_thread *t, uint8_t opcode, int fd)
 {
 	struct io_uring_sqe *sqe;
 
@@ -113,11 +111,42 @@ struct io_uring_sqe *local_ring_prep(struct local_thread *t, struct fs_req *req,
 	memset(sqe, 0, sizeof(*sqe));
 	sqe->opcode = opcode;
 	sqe->fd = fd;
-	sqe->user_data = (uint64_t)(uintptr_t)req;
-	local_lreq(req)->complete = complete;
 	t->queued++;
 	t->inflight++;
 	return sqe;
+}
+
+struct io_uring_sqe *local_ring_prep(struct local_thread *t, struct fs_req *req,
+				     void (*complete)(struct fs_req *req, int res),
+				     uint8_t opcode, int fd)
+{
+	struct io_uring_sqe *sqe = ring_sqe(t, opcode, fd);
+
+	sqe->user_data = (uint64_t)(uintptr_t)req;
+	local_lreq(req)->complete = complete;
+	return sqe;
+}
+
+void local_close_all(struct local_thread *t)
+{
+	while (t->nr_closing)
+		close(t->closing[--t->nr_closing]);
+}
+
+void local_close_later(struct local_thread *t, int fd)
+{
+	if (t->nr_closing == LOCAL_BATCH)
+		local_close_all(t);
+	t->closing[t->nr_closing++] = fd;
+}
+
+/* Several, or one beside other entries, cost no system call of their own. */
+void local_close_round(struct local_thread *t)
+{
+	if (t->nr_closing == 1 && !t->queued)
+		local_close_all(t);
+	while (t->nr_closing)
+		ring_sqe(t, IORING_OP_CLOSE, t->closing[--t->nr_closing]);
 }
 
 /* Takes up to RING_BATCH completions off the queue. */
@@ -127,7 +156,7 @@ static unsigned int ring_take(struct local_thread *t, struct lcqe *done)
 	unsigned int i, n;
 
 	n = io_uring_peek_batch_cqe(&t->ring, cqe, RING_BATCH);
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < n; i++) { /* without a request: a descriptor was closed */
 		done[i].req = (struct fs_req *)(uintptr_t)cqe[i]->user_data;
 		done[i].res = cqe[i]->res;
 	}
@@ -147,7 +176,8 @@ int local_ring_poll(struct local_thread *t)
 	while (t->inflight > t->queued) {
 		n = ring_take(t, done);
 		for (i = 0; i < n; i++)
-			local_lreq(done[i].req)->complete(done[i].req, done[i].res);
+			if (done[i].req)
+				local_lreq(done[i].req)->complete(done[i].req, done[i].res);
 		total += (int)n;
 		if (n < RING_BATCH)
 			break;
@@ -182,8 +212,11 @@ static void *worker_main(void *arg)
 
 	pthread_mutex_lock(&w->lock);
 	while (true) {
-		while (!w->todo && !w->stop)
+		while (!w->todo && !w->stop) {
+			w->idle++;
 			pthread_cond_wait(&w->more, &w->lock);
+			w->idle--;
+		}
 		job = w->todo;
 		if (!job)
 			break;
@@ -231,17 +264,30 @@ void local_worker_fini(struct local_thread *t)
 {
 	struct lworker *w = &t->worker;
 
-	if (w->started) {
-		pthread_mutex_lock(&w->lock);
-		w->stop = true;
-		pthread_cond_signal(&w->more);
-		pthread_mutex_unlock(&w->lock);
-		pthread_join(w->thread, NULL);
-	}
+	pthread_mutex_lock(&w->lock);
+	w->stop = true;
+	pthread_cond_broadcast(&w->more);
+	pthread_mutex_unlock(&w->lock);
+	while (w->nr)
+		pthread_join(w->thread[--w->nr], NULL);
 	thr_watch_remove(t->ft.thr, &w->watch);
 	close(w->watch.fd);
 	pthread_mutex_destroy(&w->lock);
 	pthread_cond_destroy(&w->more);
+}
+
+/* Another thread when all are busy; false when there is none at all. */
+static bool worker_ready_for_more(struct lworker *w)
+{
+	bool busy;
+
+	pthread_mutex_lock(&w->lock);
+	busy = !w->idle;
+	pthread_mutex_unlock(&w->lock);
+	if (busy && w->nr < LOCAL_WORKERS &&
+	    !pthread_create(&w->thread[w->nr], NULL, worker_main, w))
+		w->nr++;
+	return w->nr;
 }
 
 void local_work(struct local_thread *t, struct fs_req *req, int (*work)(struct fs_req *),
@@ -251,9 +297,7 @@ void local_work(struct local_thread *t, struct fs_req *req, int (*work)(struct f
 	struct lreq *job = local_lreq(req);
 
 	cred_root();
-	if (!w->started)
-		w->started = !pthread_create(&w->thread, NULL, worker_main, w);
-	if (!w->started) {
+	if (!worker_ready_for_more(w)) {
 		worked(req, work(req));
 		return;
 	}

@@ -2,17 +2,20 @@
 /*
  * Theory of operation
  *
- * The guest's segments are the buffers: nothing is copied here. Two ways lead to the file, a system
- * call in place or an entry in the ring that poll() hands over together with others:
+ * The guest's segments are the buffers: nothing is copied here. Three ways lead to the file: a
+ * system call in place, an entry in the ring that poll() hands over together with others, or a
+ * batch that poll() runs through a mapping (map.c):
  *
  *   READ   one alone is tried in place with RWF_NOWAIT and goes to the ring if it would wait. When
  *          the last round of the thread brought several, they go to the ring at once: one system
  *          call for all. Where the file system does not know NOWAIT, the ring would hand each to a
- *          kernel thread; reads then run in place like writes.
+ *          kernel thread; reads then run in place like writes, or in a batch.
  *   WRITE  buffered writes are handed to kernel threads by the ring on most file systems, at more
- *          than twice the cost of a write in place. They run in place; if one took longer than
- *          SLOW_NS (dirty limit, a page to be read first) the next SLOW_RUN go through the ring.
- *          Files opened O_SYNC always do.
+ *          than twice the cost of a write in place. They run in place, or several in a batch; if
+ *          one took longer than SLOW_NS (dirty limit, a page to be read first) the next SLOW_RUN go
+ *          through the ring. Files opened O_SYNC always do.
+ *
+ * Files opened O_DIRECT (--allow-direct-io) go through the ring both ways: each call would wait.
  *
  * The measurements behind this are in fs_local.md. A count shorter than asked is not taken for the
  * end of the file: Linux guests would fill the rest with zeros.
@@ -49,6 +52,18 @@ static ssize_t rw_call(struct fs_req *req, int fd, const struct iovec *iov, int 
 	return n < 0 ? -errno : n;
 }
 
+/*
+ * The guest's file is open with O_APPEND: the end may be another one than the guest thinks, when
+ * others append, too. Not on the descriptor, through which mapped pages are written back as well.
+ * The guest sends appending writes one after another.
+ */
+static bool rw_appends(const struct fs_req *req)
+{
+	return req->in->opcode == FUSE_WRITE && unlikely(req->write->flags & O_APPEND) &&
+	       !(req->write->write_flags & FUSE_WRITE_CACHE) &&
+	       !local_thread_of(req)->lfs->writeback;
+}
+
 /* From done bytes to the end, waiting where needed. Bytes in all, or -errno if there are none. */
 static ssize_t rw_rest(struct fs_req *req, int fd, size_t done, size_t want)
 {
@@ -62,7 +77,7 @@ static ssize_t rw_rest(struct fs_req *req, int fd, size_t done, size_t want)
 	while (done < want) {
 		cnt = fs_iov_slice(iov, read ? req->room_cnt : req->data_cnt, done, want - done,
 				   t->iov, LOCAL_IOV_MAX);
-		n = rw_call(req, fd, t->iov, cnt, off + done, 0);
+		n = rw_call(req, fd, t->iov, cnt, off + done, rw_appends(req) ? RWF_APPEND : 0);
 		if (n < 0)
 			return done ? (ssize_t)done : n;
 		if (!n)
@@ -72,7 +87,7 @@ static ssize_t rw_rest(struct fs_req *req, int fd, size_t done, size_t want)
 	return (ssize_t)done;
 }
 
-static void rw_done(struct fs_req *req, struct lfh *f, ssize_t n)
+void local_rw_done(struct fs_req *req, struct lfh *f, ssize_t n)
 {
 	lfh_put(&local_thread_of(req)->lfs->fhs, f);
 	if (n >= 0 && req->in->opcode == FUSE_READ)
@@ -93,7 +108,7 @@ static void rw_ring_done(struct fs_req *req, int res)
 		cred_root();
 		n = rw_rest(req, job->fh->fd, (size_t)n, job->want);
 	}
-	rw_done(req, job->fh, n);
+	local_rw_done(req, job->fh, n);
 }
 
 /*
@@ -122,39 +137,46 @@ static struct io_uring_sqe *rw_to_ring(struct fs_req *req, struct lfh *f, const 
 	struct io_uring_sqe *sqe;
 
 	local_lreq(req)->fh = f;
-	sqe = local_ring_prep(local_thread_of(req), req, rw_ring_done,
-			      read ? IORING_OP_READV : IORING_OP_WRITEV, f->fd);
-	sqe->addr = (uint64_t)(uintptr_t)iov;
-	sqe->len = (uint32_t)cnt;
+	if (cnt == 1) { /* the kernel need not fetch the vector */
+		sqe = local_ring_prep(local_thread_of(req), req, rw_ring_done,
+				      read ? IORING_OP_READ : IORING_OP_WRITE, f->fd);
+		sqe->addr = (uint64_t)(uintptr_t)iov->iov_base;
+		sqe->len = (uint32_t)iov->iov_len;
+	} else {
+		sqe = local_ring_prep(local_thread_of(req), req, rw_ring_done,
+				      read ? IORING_OP_READV : IORING_OP_WRITEV, f->fd);
+		sqe->addr = (uint64_t)(uintptr_t)iov;
+		sqe->len = (uint32_t)cnt;
+	}
 	sqe->off = read ? req->read->offset : req->write->offset;
+	if (rw_appends(req))
+		sqe->rw_flags = RWF_APPEND;
 	return sqe;
 }
 
 /* In place and waiting; remembers when that was slow. */
-static void rw_here(struct fs_req *req, struct lfh *f, size_t want)
+void local_rw_here(struct fs_req *req, struct lfh *f)
 {
 	struct local_thread *t = local_thread_of(req);
 	uint64_t start = clock_ns();
-	ssize_t n = rw_rest(req, f->fd, 0, want);
+	ssize_t n = rw_rest(req, f->fd, 0, local_lreq(req)->want);
 
 	if (clock_ns() - start > SLOW_NS)
 		t->slow_run = SLOW_RUN;
-	rw_done(req, f, n);
+	local_rw_done(req, f, n);
 }
 
 void local_rw_round(struct local_thread *t)
 {
-	if (!t->round_reads)
+	if (!t->round_rws)
 		return;
-	t->batch = t->round_reads >= BATCH_MIN;
-	t->round_reads = 0;
+	t->batch = t->round_rws >= BATCH_MIN;
+	t->round_rws = 0;
 }
 
-/* Is this one of several? The first of a file always runs in place: it tells about NOWAIT. */
-static bool read_is_batch(struct local_thread *t, struct lfh *f)
+static bool rw_is_batch(struct local_thread *t)
 {
-	t->round_reads++;
-	return (t->batch || t->round_reads >= BATCH_MIN) && READ_ONCE(f->nowait) == LFH_NOWAIT_YES;
+	return ++t->round_rws >= BATCH_MIN || t->batch;
 }
 
 /*
@@ -168,7 +190,7 @@ static ssize_t read_nowait(struct fs_req *req, struct lfh *f, const struct iovec
 
 	if (READ_ONCE(f->nowait) == LFH_NOWAIT_UNKNOWN)
 		WRITE_ONCE(f->nowait, n == -EOPNOTSUPP ? LFH_NOWAIT_NO : LFH_NOWAIT_YES);
-	return n > 0 && (size_t)n < want ? -EAGAIN : n;
+	return n == -EOPNOTSUPP || (n > 0 && (size_t)n < want) ? -EAGAIN : n;
 }
 
 void local_op_read(struct fs_req *req)
@@ -176,9 +198,9 @@ void local_op_read(struct fs_req *req)
 	struct local_thread *t = local_thread_of(req);
 	struct lfh *f = lfh_get(&t->lfs->fhs, req->read->fh, false);
 	size_t want = min((size_t)req->read->size, req->room_len);
+	bool batch = rw_is_batch(t);
 	const struct iovec *iov;
 	ssize_t n = -EAGAIN;
-	bool batch;
 	int cnt;
 
 	if (!f) {
@@ -186,17 +208,21 @@ void local_op_read(struct fs_req *req)
 		return;
 	}
 	local_lreq(req)->want = want;
+	if (batch && READ_ONCE(f->nowait) == LFH_NOWAIT_NO &&
+	    local_map_wanted(t, f, true, want) && local_batch_add(t, req, f))
+		return;
 	cnt = want ? rw_segments(req, want, &iov) : 0;
-	batch = cnt && read_is_batch(t, f);
+	/* The first of a file always runs in place: it tells about NOWAIT. */
+	batch = cnt && (f->direct || (batch && READ_ONCE(f->nowait) == LFH_NOWAIT_YES));
 	if (cnt && !batch && READ_ONCE(f->nowait) != LFH_NOWAIT_NO)
 		n = read_nowait(req, f, iov, cnt, want);
 	if (!cnt || (READ_ONCE(f->nowait) == LFH_NOWAIT_NO && !t->slow_run)) {
-		rw_here(req, f, want);
+		local_rw_here(req, f);
 	} else if (batch || n == -EAGAIN || n == -EOPNOTSUPP) {
 		t->slow_run -= t->slow_run && READ_ONCE(f->nowait) == LFH_NOWAIT_NO;
 		rw_to_ring(req, f, iov, cnt);
 	} else {
-		rw_done(req, f, n);
+		local_rw_done(req, f, n);
 	}
 }
 
@@ -206,6 +232,7 @@ void local_op_write(struct fs_req *req)
 	bool kill = req->write->write_flags & FUSE_WRITE_KILL_SUIDGID;
 	struct lfh *f = lfh_get(&t->lfs->fhs, req->write->fh, false);
 	size_t want = min((size_t)req->write->size, req->data_len);
+	bool batch = rw_is_batch(t);
 	struct io_uring_sqe *sqe;
 	const struct iovec *iov;
 	int err = 0, cnt = 0;
@@ -215,7 +242,11 @@ void local_op_write(struct fs_req *req)
 		return;
 	}
 	local_lreq(req)->want = want;
-	if ((f->sync || t->slow_run) && want && (!kill || t->kill_personality))
+	local_drop_caps(t->lfs, f->fd);
+	if (batch && !kill && !rw_appends(req) && !t->slow_run &&
+	    local_map_wanted(t, f, false, want) && local_batch_add(t, req, f))
+		return;
+	if ((f->sync || f->direct || t->slow_run) && want && (!kill || t->kill_personality))
 		cnt = rw_segments(req, want, &iov);
 	t->slow_run -= t->slow_run > 0;
 	if (cnt) {
@@ -229,7 +260,7 @@ void local_op_write(struct fs_req *req)
 	else
 		cred_root();
 	if (err)
-		rw_done(req, f, err);
+		local_rw_done(req, f, err);
 	else
-		rw_here(req, f, want);
+		local_rw_here(req, f);
 }

@@ -304,7 +304,7 @@ static int nfs_timeout_ms(struct fs_thread *ft)
 	return sooner(ms, keep_is_empty(t->keep) ? -1 : KEEP_TICK_MS); /* old data wants a COMMIT */
 }
 
-static void nfs_abort(struct fs_thread *ft)
+static void nfs_cancel(struct fs_thread *ft)
 {
 	struct nfs_thread *t = container_of(ft, struct nfs_thread, ft);
 
@@ -339,7 +339,7 @@ const struct fs_ops fs_nfs = {
 	.detach = nfs_detach,
 	.poll = nfs_poll,
 	.timeout_ms = nfs_timeout_ms,
-	.abort = nfs_abort,
+	.cancel = nfs_cancel,
 	.stats = nfs_stats,
 	.reset = nfs_reset,
 	.op = {

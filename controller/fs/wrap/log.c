@@ -14,6 +14,7 @@
 #include "doca_log.h"
 #include "fs/types.h"
 #include "fs/wrap/wrap.h"
+#include "softdpu_ext.h"
 
 DOCA_LOG_REGISTER(VIRTIOFS::FS_LOG);
 

@@ -70,6 +70,7 @@ const struct fs_ops fs_wrap_readonly = {
 		[FUSE_CREATE] = ro_refuse,
 		[FUSE_FALLOCATE] = ro_refuse,
 		[FUSE_COPY_FILE_RANGE] = ro_refuse,
+		[FUSE_COPY_FILE_RANGE_64] = ro_refuse,
 		[FUSE_TMPFILE] = ro_refuse,
 		[FUSE_IOCTL] = ro_ioctl,
 	},
