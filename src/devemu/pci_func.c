@@ -156,6 +156,7 @@ void pci_func_disconnected(struct pci_func *func)
 {
 	pci_cfg_reset(func);
 	pci_irq_forget(func);
+	pci_notify_forget(func);
 	pci_queue_reset_all(func, RESET_GONE);
 }
 

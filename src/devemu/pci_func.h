@@ -75,8 +75,8 @@ int pci_func_write(struct pci_func *func, unsigned int index, uint64_t offset, c
 
 /*
  * The doorbell at this place, to be written by the host as an eventfd (8 bytes, value 1): the
- * function's descriptor, valid until pci_func_destroy(). *ret_size: bytes of the doorbell.
- * -ENOENT: there is none.
+ * function's descriptor, valid until pci_func_disconnected() or pci_func_destroy(). *ret_size:
+ * bytes of the doorbell. -ENOENT: there is none.
  */
 int pci_func_doorbell(struct pci_func *func, unsigned int index, uint64_t offset, int *ret_fd,
 		      uint32_t *ret_size);

@@ -220,6 +220,8 @@ int pci_notify_init(struct pci_func *func);
 void pci_notify_fini(struct pci_func *func);
 /* The queue's doorbell; -errno. */
 int pci_notify_fd(struct pci_func *func, uint16_t index);
+/* What one host got of them must not reach the next one's. */
+void pci_notify_forget(struct pci_func *func);
 
 /* ---- pci_queue.c ---- */
 

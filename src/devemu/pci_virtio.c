@@ -380,6 +380,17 @@ int pci_notify_fd(struct pci_func *func, uint16_t index)
 	return q->kick_fd < 0 ? -errno : q->kick_fd;
 }
 
+void pci_notify_forget(struct pci_func *func)
+{
+	unsigned int i;
+
+	for (i = 0; i < VDEV_MAX_QUEUES; i++) {
+		if (func->queue[i].kick_fd >= 0)
+			close(func->queue[i].kick_fd);
+		func->queue[i].kick_fd = -1;
+	}
+}
+
 void pci_notify_read(struct pci_func *func, uint64_t offset, uint8_t *dst, size_t len)
 {
 	if (func->notify_mem)
@@ -466,11 +477,9 @@ int pci_notify_init(struct pci_func *func)
 void pci_notify_fini(struct pci_func *func)
 {
 	const struct func_region *r;
-	unsigned int i, bar;
+	unsigned int bar;
 
-	for (i = 0; i < VDEV_MAX_QUEUES; i++)
-		if (func->queue[i].kick_fd >= 0)
-			close(func->queue[i].kick_fd);
+	pci_notify_forget(func);
 	r = pci_bar_find(func, PCI_REGION_VIRTIO_NOTIFY, &bar);
 	if (func->notify_mem)
 		munmap(func->notify_mem, r->size);

@@ -316,6 +316,27 @@ static void test_doorbell(void **state)
 	rig_settle(&r->rig);
 }
 
+/* A host that has gone keeps its descriptors; they are not those of the next one. */
+static void test_doorbell_of_the_last_host(void **state)
+{
+	struct regs *r = *state;
+	uint64_t at, value = 1;
+	uint32_t size;
+	int fd, kept;
+
+	assert_int_equal(pci_func_nth_doorbell(r->func, r->notify.bar, 1, &at), 0);
+	assert_int_equal(pci_func_doorbell(r->func, r->notify.bar, at, &fd, &size), 0);
+	kept = dup(fd);
+	pci_func_disconnected(r->func);
+	regs_wait_settled(r);
+	assert_int_equal(pci_func_doorbell(r->func, r->notify.bar, at, &fd, &size), 0);
+	assert_int_equal(write(kept, &value, sizeof(value)), sizeof(value));
+	assert_int_equal(read(fd, &value, sizeof(value)), -1);
+	close(kept);
+	regs_driver(r, true);
+	assert_true(regs_roundtrip(r, 1));
+}
+
 /* ---- trouble ---- */
 
 static void test_rings_outside_memory(void **state)
@@ -497,6 +518,7 @@ int main(void)
 		TEST(test_masked_vector),
 		TEST(test_vector_changes),
 		TEST(test_doorbell),
+		TEST(test_doorbell_of_the_last_host),
 		TEST(test_rings_outside_memory),
 		TEST(test_memory_taken_away),
 		TEST(test_memory_patience),

@@ -230,7 +230,6 @@ static void session_release(struct vfu_session *s)
 	struct vfu_port *p = vfu_port_of(s);
 	bool owed = s->negotiated || p->unplugged;
 
-	vfu_relay_reset(s);
 	vfu_irq_release(s);
 	vfu_mem_release(s);
 	s->negotiated = false;
@@ -252,7 +251,7 @@ static void session_hang_up(struct vfu_session *s)
 	vfu_rx_reset(&s->rx);
 	s->reply.len = s->reply.sent = 0;
 	s->relay.request.len = s->relay.request.sent = 0;
-	vfu_relay_cancel(s);
+	vfu_relay_reset(s);
 	session_timer(s, 0);
 }
 
