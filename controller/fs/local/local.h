@@ -323,6 +323,8 @@ void ldir_free(struct ldir *dir);
 
 /* cred.c: state of the calling thread */
 bool cred_can_switch(void);
+/* The groups we were started with must not be added to a caller's. Once, before the others. */
+void cred_start(void);
 /* Back to ourselves; one compare when nothing was switched. */
 void cred_root(void);
 /*
