@@ -171,6 +171,7 @@ struct lworker {
 	pthread_mutex_t lock;
 	pthread_cond_t more;
 	unsigned int idle; /* under lock */
+	unsigned int nr_todo; /* under lock */
 	struct lreq *todo, **todo_tail; /* under lock */
 	bool stop; /* under lock */
 	struct lreq *done; /* atomic stack */
