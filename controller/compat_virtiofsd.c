@@ -277,7 +277,7 @@ static const struct row {
 	  "!user name spaces are not supported: use --translate-uid" },
 	{ "gid-map", LONG, true, NULL, NULL,
 	  "!user name spaces are not supported: use --translate-gid" },
-	{ "preserve-noatime", LONG, false, NULL, NULL, "!not supported" },
+	{ "preserve-noatime", LONG, false, NULL, NULL, "always done" },
 	{ "migration-mode", LONG, true, NULL, NULL, "!migration is not supported" },
 	{ "migration-on-error", LONG, true, NULL, NULL, "!migration is not supported" },
 	{ "migration-verify-handles", LONG, false, NULL, NULL, "!migration is not supported" },

@@ -6,7 +6,8 @@
  * in it: the directory (with all that is mounted below it, and what the machine will mount there
  * later: its mounts are slaves), /proc for the descriptors of the process, and /dev/null. It is
  * then made read-only. Nothing of the old tree stays mounted, so no path leads there, and none
- * leads to the directory's parents.
+ * leads to the directory's parents. Without a process name space (chroot), /proc has the links of
+ * other processes, that to their root among them: nothing asks for those by name, but it is weaker.
  *
  * The parent cannot follow, since a process never changes its own process name space; it is the one
  * whom the outside knows by its pid. If it is killed, the kernel kills the child.

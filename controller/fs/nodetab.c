@@ -114,6 +114,8 @@ static struct nt_chunk *nt_chunk_add(struct nodetab *tab)
 	if (mem == MAP_FAILED)
 		return NULL;
 	c->fresh = !tab->nr_chunks; /* there is no slot 0 */
+	/* But for the first, whose memory stays: what reads as zeros is no generation in use. */
+	c->gen = tab->nr_chunks > 0;
 	tab->nr_chunks++;
 	TAILQ_INSERT_HEAD(&tab->roomy, c, link);
 	/* Pairs with the acquire in nt_slot(). */

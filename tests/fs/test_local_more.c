@@ -2,6 +2,7 @@
 /* The local back end: what newer kernels ask for beyond the classic operations. */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/fs.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,6 +18,8 @@
 #include <cmocka.h>
 
 #include "local_fixture.h"
+
+#define OWN_GROUP 4321
 
 static struct call big; /* for the operations without a helper */
 
@@ -319,6 +322,13 @@ static void test_ordinary_users(void **state)
 	assert_int_equal(op_unlink(&d, ROOT, "ot"), 0);
 }
 
+static int lock_run(uint64_t node, uint64_t fh, uint32_t type)
+{
+	call_init(&big, &d, FUSE_SETLK, node);
+	big.arg.lk = (struct fuse_lk_in){ .fh = fh, .owner = 1, .lk = { .end = 9, .type = type } };
+	return call_run(&big);
+}
+
 static void test_append_only_and_noatime(void **state)
 {
 	const struct timespec old[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
@@ -339,8 +349,16 @@ static void test_append_only_and_noatime(void **state)
 		assert_int_equal(op_open(&d, node, O_WRONLY, &fh), -EPERM);
 		assert_int_equal(op_open(&d, node, O_WRONLY | O_APPEND, &fh), 0);
 		assert_int_equal(op_write(&d, fh, "d", 1, 3, 0), 1);
+		assert_int_equal(lock_run(node, fh, F_WRLCK), 0);
+		assert_int_equal(lock_run(node, fh, F_UNLCK), 0);
 		assert_int_equal(op_release(&d, fh), 0);
-		flags &= ~FS_APPEND_FL;
+		flags ^= FS_APPEND_FL | FS_IMMUTABLE_FL;
+		assert_int_equal(ioctl(fd, FS_IOC_SETFLAGS, &flags), 0);
+		assert_int_equal(op_open(&d, node, O_RDONLY, &fh), 0);
+		assert_int_equal(lock_run(node, fh, F_RDLCK), 0);
+		assert_int_equal(lock_run(node, fh, F_UNLCK), 0);
+		assert_int_equal(op_release(&d, fh), 0);
+		flags &= ~FS_IMMUTABLE_FL;
 		assert_int_equal(ioctl(fd, FS_IOC_SETFLAGS, &flags), 0);
 		assert_int_equal(stat(in_dir("ao"), &st), 0);
 		assert_int_equal(st.st_size, 4);
@@ -349,8 +367,30 @@ static void test_append_only_and_noatime(void **state)
 	assert_int_equal(op_unlink(&d, ROOT, "ao"), 0);
 }
 
+/* Groups this process was started with are nobody's in the guest. */
+static void test_own_groups(void **state)
+{
+	struct fuse_entry_out e;
+	uint64_t fh;
+	struct stat st;
+
+	assert_int_equal(op_mkdir(&d, ROOT, "og", 0777, &e), 0);
+	assert_int_equal(chown(in_dir("og"), 0, OWN_GROUP), 0);
+	assert_int_equal(chmod(in_dir("og"), 02777), 0);
+	d.uid = d.gid = 1234;
+	assert_int_equal(op_create(&d, e.nodeid, "f", O_RDWR, 02755, &e, &fh), 0);
+	d.uid = d.gid = 0;
+	assert_int_equal(stat(in_dir("og/f"), &st), 0);
+	assert_int_equal(st.st_gid, OWN_GROUP);
+	assert_int_equal(st.st_mode & 07777, 0755);
+	assert_int_equal(op_release(&d, fh), 0);
+	assert_int_equal(unlink(in_dir("og/f")), 0);
+	assert_int_equal(rmdir(in_dir("og")), 0);
+}
+
 int main(void)
 {
+	const gid_t own = OWN_GROUP;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_statx),
 		cmocka_unit_test(test_tmpfile),
@@ -361,9 +401,10 @@ int main(void)
 		cmocka_unit_test(test_number_used_again),
 		cmocka_unit_test(test_ordinary_users),
 		cmocka_unit_test(test_append_only_and_noatime),
+		cmocka_unit_test(test_own_groups),
 	};
 
-	if (geteuid())
+	if (geteuid() || setgroups(1, &own))
 		return 77; /* handles and other owners are root's */
 	return cmocka_run_group_tests(tests, local_setup, local_teardown);
 }

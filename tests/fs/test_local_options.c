@@ -411,7 +411,8 @@ static void test_xattrmap(void **state)
 /* The kernel does this for security.capability, and only under that name. */
 static void test_xattrmap_capability(void **state)
 {
-	uint64_t node, fh;
+	struct fuse_entry_out e;
+	uint64_t node, fh, fh2;
 
 	again((struct fs_config){ .xattrmap = ":map::user.g.:" }, 0);
 	node = new_file("xc");
@@ -419,9 +420,16 @@ static void test_xattrmap_capability(void **state)
 	if (xattr_call(FUSE_SETXATTR, node, "security.capability", "cap", 3))
 		skip();
 	assert_int_equal(xattr_call(FUSE_GETXATTR, node, "security.capability", NULL, 9), 0);
+	/* Not with the rights of who came before. */
+	assert_int_equal(chmod(dir, 0777), 0);
+	d.uid = d.gid = 1234;
+	d.fs->session_flags = FUSE_CREATE_SUPP_GROUP;
+	assert_int_equal(op_create(&d, ROOT, "xd", O_RDWR, 0600, &e, &fh2), 0);
+	d.uid = d.gid = 0;
 	assert_int_equal(op_write(&d, fh, "x", 1, 0, 0), 1);
 	assert_int_equal(xattr_call(FUSE_GETXATTR, node, "security.capability", NULL, 9), -ENODATA);
 	assert_int_equal(op_release(&d, fh), 0);
+	assert_int_equal(op_release(&d, fh2), 0);
 }
 
 static void test_xattrmap_refusals(void **state)

@@ -7,7 +7,7 @@
  *   host:HOST:GUEST:COUNT          to the guest only
  *   squash-guest:GUEST:HOST:COUNT  many of the guest to one here
  *   squash-host:HOST:GUEST:COUNT   many here to one of the guest
- *   forbid-guest:GUEST:COUNT       requests with these ids get EPERM
+ *   forbid-guest:GUEST:COUNT       EPERM to create with these ids, or to own a file
  *
  * Ids without a rule stay as they are. Const after parsing: any thread.
  */

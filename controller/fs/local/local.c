@@ -208,6 +208,8 @@ static int local_attach(struct fs *fs, struct thr *thr, unsigned int index,
 		return -errno;
 	umask(0);
 	cred_umask(0);
+	if (lfs->switch_creds)
+		cred_start();
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;

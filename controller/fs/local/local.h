@@ -40,8 +40,9 @@
 #define LOCAL_BATCH 64 /* what the thread takes in one round */
 #define LOCAL_MAP_WANT (16u << 10) /* bytes; beyond that a system call is not what costs */
 #define LOCAL_WORKERS 4 /* of an I/O thread */
-#define LOCAL_SLOW_NS 2000000 /* after a removal that took longer, */
-#define LOCAL_SLOW_RUN 256 /* that many are for the workers */
+/* After a removal that took longer than just being preempted on a busy machine may take, */
+#define LOCAL_SLOW_NS 50000000
+#define LOCAL_SLOW_RUN 32 /* that many are for the workers */
 #define LOCAL_SLOW_TRUNCATE (64u << 20) /* bytes; cutting off more than this goes to the worker */
 #define LOCAL_SLOW_COPY (256u << 10) /* bytes; likewise copying */
 
@@ -170,6 +171,7 @@ struct lworker {
 	pthread_mutex_t lock;
 	pthread_cond_t more;
 	unsigned int idle; /* under lock */
+	unsigned int nr_todo; /* under lock */
 	struct lreq *todo, **todo_tail; /* under lock */
 	bool stop; /* under lock */
 	struct lreq *done; /* atomic stack */
@@ -322,6 +324,8 @@ void ldir_free(struct ldir *dir);
 
 /* cred.c: state of the calling thread */
 bool cred_can_switch(void);
+/* The groups we were started with must not be added to a caller's. Once, before the others. */
+void cred_start(void);
 /* Back to ourselves; one compare when nothing was switched. */
 void cred_root(void);
 /*

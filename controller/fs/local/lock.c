@@ -89,9 +89,14 @@ static int lk_open(struct local_thread *t, int file_fd)
 
 	local_proc_path(path, file_fd);
 	do {
-		fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY);
-		/* A program that runs, a read-only mount: then nobody has it open for writing. */
-		if (fd < 0 && (errno == ETXTBSY || errno == EROFS || errno == EACCES))
+		/* Without O_APPEND, append-only files refuse. */
+		fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC | O_NOCTTY);
+		/*
+		 * A program that runs, a read-only mount, an immutable file: then nobody has it
+		 * open for writing.
+		 */
+		if (fd < 0 && (errno == ETXTBSY || errno == EROFS || errno == EACCES ||
+			       errno == EPERM))
 			fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	} while (fd < 0 && local_again(t, &tries));
 	return fd < 0 ? local_errno() : fd;

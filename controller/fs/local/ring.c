@@ -221,6 +221,7 @@ static void *worker_main(void *arg)
 		if (!job)
 			break;
 		w->todo = job->next;
+		w->nr_todo--;
 		if (!w->todo)
 			w->todo_tail = &w->todo;
 		pthread_mutex_unlock(&w->lock);
@@ -282,7 +283,7 @@ static bool worker_ready_for_more(struct lworker *w)
 	bool busy;
 
 	pthread_mutex_lock(&w->lock);
-	busy = !w->idle;
+	busy = w->idle <= w->nr_todo; /* those that sleep still, for jobs that are theirs */
 	pthread_mutex_unlock(&w->lock);
 	if (busy && w->nr < LOCAL_WORKERS &&
 	    !pthread_create(&w->thread[w->nr], NULL, worker_main, w))
@@ -309,6 +310,7 @@ void local_work(struct local_thread *t, struct fs_req *req, int (*work)(struct f
 	pthread_mutex_lock(&w->lock);
 	*w->todo_tail = job;
 	w->todo_tail = &job->next;
+	w->nr_todo++;
 	pthread_cond_signal(&w->more);
 	pthread_mutex_unlock(&w->lock);
 }

@@ -22,6 +22,7 @@
  */
 #include <errno.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include "base/atomics.h"
 #include "base/clock.h"
@@ -226,6 +227,24 @@ void local_op_read(struct fs_req *req)
 	}
 }
 
+/*
+ * The guest's kernel writes back pages of a mapping, or of its write-back cache, through any open
+ * file it has, and up to the end of the file only: no use for O_DIRECT.
+ */
+static void write_back(struct fs_req *req, struct lfh *f)
+{
+	char path[LOCAL_PROC_LEN];
+	ssize_t n;
+	int fd;
+
+	cred_root();
+	fd = open(local_proc_path(path, f->fd), O_WRONLY | O_CLOEXEC);
+	n = fd < 0 ? -errno : rw_rest(req, fd, 0, local_lreq(req)->want);
+	if (fd >= 0)
+		close(fd);
+	local_rw_done(req, f, n);
+}
+
 void local_op_write(struct fs_req *req)
 {
 	struct local_thread *t = local_thread_of(req);
@@ -243,6 +262,10 @@ void local_op_write(struct fs_req *req)
 	}
 	local_lreq(req)->want = want;
 	local_drop_caps(t->lfs, f->fd);
+	if (unlikely(f->direct && (req->write->write_flags & FUSE_WRITE_CACHE))) {
+		write_back(req, f);
+		return;
+	}
 	if (batch && !kill && !rw_appends(req) && !t->slow_run &&
 	    local_map_wanted(t, f, false, want) && local_batch_add(t, req, f))
 		return;

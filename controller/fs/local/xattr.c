@@ -247,7 +247,10 @@ void local_drop_caps(const struct local_fs *lfs, int fd)
 {
 	char path[LOCAL_PROC_LEN];
 
+	if (likely(!lfs->caps[0]))
+		return;
+	/* WRITE comes here with the rights of whoever created something before. */
+	cred_root();
 	/* Nearly always there are none, which is fine. */
-	if (unlikely(lfs->caps[0]))
-		removexattr(local_proc_path(path, fd), lfs->caps);
+	removexattr(local_proc_path(path, fd), lfs->caps);
 }
