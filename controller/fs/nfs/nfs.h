@@ -12,7 +12,7 @@
  *   nfs_commit.c  FLUSH FSYNC SYNCFS
  *   nfs_wb.c nfs_keep.c   what the server has but may still forget
  *   nfs_silly.c nfs_journal.c   files that are open and have lost their name
- *   client.h      the client interface; client_libnfs.c mount_libnfs.c libnfs_codec.c its engine
+ *   client.h      the client interface; rpc.h names the files of its engine, *libnfs* are another one
  *
  * Node ids and file handles given to the guest are nodetab ids. A request pins what it uses in its struct
  * nreq until nfs_done().
