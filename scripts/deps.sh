@@ -5,12 +5,13 @@
 # of it is there. `demo` and `test` include `build`.
 set -eu
 
-build="gcc libc6-dev make meson ninja-build pkg-config liburing-dev libnfs-dev libjson-c-dev"
+build="gcc libc6-dev make meson ninja-build pkg-config liburing-dev libjson-c-dev"
 guest="qemu-system-x86 busybox-static cpio pciutils"
 nfs="nfs-ganesha nfs-ganesha-vfs"
 # g++: the public headers must compile as C++; clang: second compiler, fuzzers, coverage of both.
 checks="g++ clang libclang-rt-14-dev libcmocka-dev jq mandoc python3 strace"
-programs="fio stress-ng attr acl libnfs-utils user-mode-linux"
+# libnfs-dev: for comparing with it, scripts/bench-nfs.
+programs="fio stress-ng attr acl libnfs-utils libnfs-dev user-mode-linux"
 
 want=
 for what; do

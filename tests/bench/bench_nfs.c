@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The NFS client alone, against a real server: what one thread gets through it and what that costs. Built
- * with -Dnfs_engine=libnfs it measures libnfs in the same place.
+ * The NFS client alone, against a real server: what one thread gets through it and what that costs.
+ * Built with -Dnfs_engine=libnfs it measures libnfs in the same place.
  *
  * usage: bench_nfs NFSPORT MNTPORT EXPORT [seconds [nconnect [spin_us [pattern]]]]
  *
- * For each pattern (or the named one): operations and megabytes a second, mean latency, CPU of this thread
- * and system calls to send and receive per operation, CPU per KiB where bytes move. spin_us is how long the thread polls before it sleeps: 50 as
- * in the controller, 0 to see what the work alone costs.
+ * For each pattern (or the named one): operations and megabytes a second, mean latency, CPU of this
+ * thread and system calls to send and receive per operation, CPU per KiB where bytes move. spin_us
+ * is how long the thread polls before it sleeps: 50 as in the controller, 0 to see what the work
+ * alone costs.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -139,7 +140,8 @@ static void set_data(struct bench *b, struct slot *s)
 static void submit(struct bench *b, struct slot *s)
 {
 	s->b = b;
-	s->call = (struct nfs_call){ .proc = b->proc, .cred = &b->cred, .fh = &b->file, .done = on_done };
+	s->call = (struct nfs_call){ .proc = b->proc, .cred = &b->cred, .fh = &b->file,
+				     .done = on_done };
 	switch (b->proc) {
 	case NFS_READ:
 	case NFS_WRITE:

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * For nfs_rpcbind.sh: mounts with nothing but a server and a path, so that every port is asked for, takes
- * locks as two owners and reads an ACL. Prints what is wrong; the status says whether anything is.
+ * For nfs_rpcbind.sh: mounts with nothing but a server and a path, so that every port is asked for,
+ * takes locks as two owners and reads an ACL. Prints what is wrong; the status says whether
+ * anything is.
  *
  * usage: nfs_probe SERVER EXPORT
  */

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A hostile NFS server: whatever it answers to whatever it was asked, nothing is touched that is not the
- * call's, every call ends once, and a stream it broke is followed by a good connection.
+ * A hostile NFS server: whatever it answers to whatever it was asked, nothing is touched that is
+ * not the call's, every call ends once, and a stream it broke is followed by a good connection.
  *
  * The first byte: bit 0 raw bytes instead of replies, bit 1 sends byte by byte. Then records of
  *   procedure u8, flags u8, length u8 (of units of 1 or 64 bytes), bytes
- * A call is made and these bytes are its answer: with flag bit 0 a good RPC header goes before them, bit 1
- * breaks them into fragments, bit 2 cancels it in between, bit 3 sends the answer twice, bit 4 counts the
- * length in 64 bytes, bit 5 makes a large READ of it, bit 6 a status of 0 before them, bit 7 cuts the
- * connection.
+ * A call is made and these bytes are its answer: with flag bit 0 a good RPC header goes before
+ * them, bit 1 breaks them into fragments, bit 2 cancels it in between, bit 3 sends the answer
+ * twice, bit 4 counts the length in 64 bytes, bit 5 makes a large READ of it, bit 6 a status of 0
+ * before them, bit 7 cuts the connection.
  */
 #include <errno.h>
 #include <sys/socket.h>

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a hostile server can answer while it is mounted: port mapper (version 2 and 4), MNT, EXPORT, GETATTR,
- * FSINFO, PATHCONF. The first byte says which; then come records of
+ * What a hostile server can answer while it is mounted: port mapper (version 2 and 4), MNT, EXPORT,
+ * GETATTR, FSINFO, PATHCONF. The first byte says which; then come records of
  *   flags u8, length u8, bytes
- * one after the other on the connection: with flag bit 0 as a reply of the expected id with a good header,
- * with bit 1 in two fragments, with bit 2 a status of 0 before them, with none of them as they are.
+ * one after the other on the connection: with flag bit 0 as a reply of the expected id with a good
+ * header, with bit 1 in two fragments, with bit 2 a status of 0 before them, with none of them as
+ * they are.
  */
 #include <sys/socket.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * An NFS client whose one connection is a socket pair: the test is the server, byte by byte. When the client
- * loses the connection it stays down until rig_connect() gives it another.
+ * An NFS client whose one connection is a socket pair: the test is the server, byte by byte. When
+ * the client loses the connection it stays down until rig_connect() gives it another.
  */
 #ifndef TESTS_UNIT_NFS_RIG_H
 #define TESTS_UNIT_NFS_RIG_H

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The RPC engine against a server made of bytes: records, data in place, ids, cancelling, patience. */
+/*
+ * The RPC engine against a server made of bytes: records, data in place, ids, cancelling, patience.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -490,7 +492,10 @@ static void test_write(void **state)
 	assert_int_equal(o.err, -EINVAL);
 }
 
-/* Given up while some of it is in the socket and some is not: the stream cannot go on, but others can. */
+/*
+ * Given up while some of it is in the socket and some is not: the stream cannot go on, but others
+ * can.
+ */
 static void test_write_cancelled(void **state)
 {
 	struct one o[8], last;

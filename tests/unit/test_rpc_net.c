@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The RPC engine over TCP: connecting, losing, coming back from where it was known, several connections. */
+/*
+ * The RPC engine over TCP: connecting, losing, coming back from where it was known, several
+ * connections.
+ */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * An NFSv3 client for one I/O thread, as the file system needs it: asynchronous calls by file handle
- * (RFC 1813), credentials per call, and nothing about connections. The engine below it can be replaced.
+ * An NFSv3 client for one I/O thread, as the file system needs it: asynchronous calls by file
+ * handle (RFC 1813), credentials per call, and nothing about connections. The engine below it can
+ * be replaced.
  *
- * A lost connection or silent server is not an error of a call: calls are kept, sent again with their
- * transaction id after reconnecting, and complete when the server is back.
+ * A lost connection or silent server is not an error of a call: calls are kept, sent again with
+ * their transaction id after reconnecting, and complete when the server is back.
  *
- * Thread: everything but nfsc_*() on the client's I/O thread. done() runs from nfs_client_poll() only.
+ * Thread: everything but nfsc_*() on the client's I/O thread. done() runs from nfs_client_poll()
+ * only.
  */
 #ifndef FS_NFS_CLIENT_H
 #define FS_NFS_CLIENT_H
@@ -56,7 +58,10 @@ struct nfs_cred {
 	uint32_t groups[NFS_MAX_GROUPS];
 };
 
-/* Procedure numbers of RFC 1813; then those of its companions, which go out under their own numbers. */
+/*
+ * Procedure numbers of RFC 1813; then those of its companions, which go out under their own
+ * numbers.
+ */
 enum nfs_proc {
 	NFS_GETATTR = 1, NFS_SETATTR, NFS_LOOKUP, NFS_ACCESS, NFS_READLINK, NFS_READ, NFS_WRITE,
 	NFS_CREATE, NFS_MKDIR, NFS_SYMLINK, NFS_MKNOD, NFS_REMOVE, NFS_RMDIR, NFS_RENAME, NFS_LINK,
@@ -102,7 +107,9 @@ struct nfs_acl {
 	const struct nfs_ace *access, *dflt; /* nr_* entries */
 };
 
-/* A byte range lock: the whole of it is read when the call is sent, so it must live until done(). */
+/*
+ * A byte range lock: the whole of it is read when the call is sent, so it must live until done().
+ */
 #define NFS_OH_MAX 64
 struct nfs_lock {
 	bool exclusive, block, reclaim;
@@ -124,8 +131,8 @@ struct nfs_wcc {
 };
 
 /*
- * A call; embedded in the request that makes it. Arguments are read again when it is re-sent: what they
- * point to must live until done().
+ * A call; embedded in the request that makes it. Arguments are read again when it is re-sent: what
+ * they point to must live until done().
  */
 struct nfs_call;
 struct nfs_result {
@@ -152,7 +159,8 @@ struct nfs_result {
 	struct nfs_acl acl; /* GETACL: during done() only */
 	uint32_t acl_mask; /* GETACL: NFS_ACL_* that came */
 	/*
-	 * NLM: err is 0 for GRANTED, -EAGAIN DENIED, -EINPROGRESS BLOCKED, -ENOLCK no locks to be had,
+	 * NLM: err is 0 for GRANTED, -EAGAIN DENIED, -EINPROGRESS BLOCKED, -ENOLCK no locks to be
+	 * had,
 	 * -EDEADLK, -EROFS, -ESTALE, -EFBIG; -EBUSY a grace period (only for a reclaiming call when there
 	 * is none, otherwise the engine waits for its end). TEST: err 0 and who holds it if locked.
 	 */
@@ -187,7 +195,10 @@ struct nfs_call {
 	uint32_t acl_mask; /* GETACL, SETACL */
 	const struct nfs_acl *acl; /* SETACL */
 	const struct nfs_lock *lock; /* NLM_* */
-	/* Not kept over a server's failure: ends with -ETIMEDOUT after timeo * (retrans + 1), as with soft. */
+	/*
+	 * Not kept over a server's failure: ends with -ETIMEDOUT after timeo * (retrans + 1), as
+	 * with soft.
+	 */
 	bool soft;
 	uint64_t tag; /* whose it is, for struct nfs_intr; 0: nobody's */
 	bool background; /* nobody waits for it: nfs_client_abort() leaves it alone */
@@ -231,10 +242,10 @@ struct nfs_mount_opts {
 #define NFS_MAX_NCONNECT 16
 
 /*
- * Tags of calls whose callers were interrupted, by any thread. That says little: FUSE tells of every signal,
- * fatal or not, and system calls on files do not end with EINTR because of an alarm. So it counts only when
- * the server is not responding: then such calls end with -EINTR, and a process can be killed. The oldest are
- * forgotten. Zeroed is empty.
+ * Tags of calls whose callers were interrupted, by any thread. That says little: FUSE tells of
+ * every signal, fatal or not, and system calls on files do not end with EINTR because of an alarm.
+ * So it counts only when the server is not responding: then such calls end with -EINTR, and a
+ * process can be killed. The oldest are forgotten. Zeroed is empty.
  */
 #define NFS_MAX_INTR 64
 struct nfs_intr {
@@ -262,8 +273,8 @@ struct nfs_mount {
 };
 
 /*
- * Resolves, mounts (MOUNT v3), asks FSINFO and PATHCONF. Blocks for at most 10 s. 0 or -errno with a
- * sentence for the operator in err[0..err_len).
+ * Resolves, mounts (MOUNT v3), asks FSINFO and PATHCONF. Blocks for at most 10 s. 0 or -errno with
+ * a sentence for the operator in err[0..err_len).
  */
 int nfsc_mount(const struct nfs_mount_opts *opts, struct nfs_mount *ret_mnt, char *err,
 	      size_t err_len);
@@ -290,13 +301,15 @@ void nfs_client_destroy(struct nfs_client *client);
 /* Queues a call; done() comes exactly once, from nfs_client_poll(). */
 void nfs_client_call(struct nfs_client *client, struct nfs_call *call);
 /*
- * Gives a call up: done() comes with -EINTR from the next nfs_client_poll(), or with its result if that was
- * there already; its buffers are not touched after done(). Whether the server did it is not known.
+ * Gives a call up: done() comes with -EINTR from the next nfs_client_poll(), or with its result if
+ * that was there already; its buffers are not touched after done(). Whether the server did it is
+ * not known.
  */
 void nfs_client_cancel(struct nfs_client *client, struct nfs_call *call);
 /*
- * Nobody waits for the calls that are out any more: those in the background go on, the others end with -EINTR
- * if they are not answered within a second, and so do those that are made before all of them have ended.
+ * Nobody waits for the calls that are out any more: those in the background go on, the others end
+ * with -EINTR if they are not answered within a second, and so do those that are made before all of
+ * them have ended.
  */
 void nfs_client_abort(struct nfs_client *client);
 /* Sends, receives, reconnects. 0: there was nothing to do. */
@@ -306,8 +319,8 @@ int nfs_client_timeout_ms(const struct nfs_client *client);
 /* Adds the client's counters to *sum. Any thread. */
 void nfs_client_stats(const struct nfs_client *client, struct nfs_stats *sum);
 /*
- * Counts the connections made to the server's program (NFS, or with nlm its lock manager): a changed number
- * says that the server may have restarted. Any thread.
+ * Counts the connections made to the server's program (NFS, or with nlm its lock manager): a
+ * changed number says that the server may have restarted. Any thread.
  */
 uint32_t nfs_client_epoch(const struct nfs_client *client, bool nlm);
 

@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The NFS client of our own: calls, their transaction ids and their patience, above the connections of
- * rpc_conn.c.
+ * The NFS client of our own: calls, their transaction ids and their patience, above the connections
+ * of rpc_conn.c.
  *
  * Theory of operation
  *
- * A call is in one of the lists of enum rpc_list: the queue of its connection (to be sent), that connection's
- * flight (sent), later (the server asked for patience), or ended (given up; done() is due). WRITEs and what
- * goes with them stay on one connection per file, in their order; the rest takes turns.
+ * A call is in one of the lists of enum rpc_list: the queue of its connection (to be sent), that
+ * connection's flight (sent), later (the server asked for patience), or ended (given up; done() is
+ * due). WRITEs and what goes with them stay on one connection per file, in their order; the rest
+ * takes turns.
  *
- * Hard calls end with the server's answer only. What timeo does: a connection on which nothing was heard
- * since is made anew, and on one that is alive just the call is sent again, with its id. Soft calls end
- * after timeo * (retrans + 1). NFS3ERR_JUKEBOX and a lock manager's grace period are waited out, as new
- * calls, with growing pauses. A call refused by the RPC layer (credential, program, arguments) while its
- * connection is good is tried REFUSED_MAX times, since a restarting server refuses for a while, then EIO: it
- * must not hold up others.
+ * Hard calls end with the server's answer only. What timeo does: a connection on which nothing was
+ * heard since is made anew, and on one that is alive just the call is sent again, with its id. Soft
+ * calls end after timeo * (retrans + 1). NFS3ERR_JUKEBOX and a lock manager's grace period are
+ * waited out, as new calls, with growing pauses. A call refused by the RPC layer (credential,
+ * program, arguments) while its connection is good is tried REFUSED_MAX times, since a restarting
+ * server refuses for a while, then EIO: it must not hold up others.
  *
- * Timers are looked at every TICK_MS, and only while calls are out. Nothing is allocated for a call.
+ * Timers are looked at every TICK_MS, and only while calls are out. Nothing is allocated for a
+ * call.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -163,7 +165,9 @@ static void give_up(struct nfs_client *c, struct nfs_call *call, int err)
 {
 	struct rpc_conn *conn = call->conn;
 
-	/* Part of it has left, or its data is still pointed to: the stream cannot go on without it. */
+	/*
+	 * Part of it has left, or its data is still pointed to: the stream cannot go on without it.
+	 */
 	if (call->where <= RPC_FLIGHT && call->sent_end && rpc_sending(conn, call))
 		rpc_conn_lose(conn, "a call was given up while it was sent");
 	rpc_recv_forget(conn, call);
@@ -542,8 +546,8 @@ uint32_t nfs_client_epoch(const struct nfs_client *c, bool nlm)
 
 /* ---- beginning and end ---- */
 
-static void init_dest(struct nfs_client *c, struct rpc_dest *dest, enum nfs_proc proc, uint16_t given,
-		      uint16_t known)
+static void init_dest(struct nfs_client *c, struct rpc_dest *dest, enum nfs_proc proc,
+		      uint16_t given, uint16_t known)
 {
 	const struct nfs_mount *mnt = c->mnt;
 	struct nfs3_number number = nfs3_number(proc);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Mounting: the one time the controller blocks on a server. Resolves the name and, for each of its addresses
- * until one answers, asks MOUNT v3 for the root handle, then GETATTR, FSINFO and PATHCONF. One deadline
- * bounds it all.
+ * Mounting: the one time the controller blocks on a server. Resolves the name and, for each of its
+ * addresses until one answers, asks MOUNT v3 for the root handle, then GETATTR, FSINFO and
+ * PATHCONF. One deadline bounds it all.
  */
 #include <errno.h>
 #include <limits.h>

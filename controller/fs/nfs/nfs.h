@@ -12,7 +12,7 @@
  *   nfs_commit.c  FLUSH FSYNC SYNCFS
  *   nfs_wb.c nfs_keep.c   what the server has but may still forget
  *   nfs_silly.c nfs_journal.c   files that are open and have lost their name
- *   client.h      the client interface; client_libnfs.c mount_libnfs.c libnfs_codec.c its engine
+ *   client.h      the client interface; rpc.h names the files of its engine, *libnfs* are another one
  *
  * Node ids and file handles given to the guest are nodetab ids. A request pins what it uses in its struct
  * nreq until nfs_done().
@@ -90,6 +90,7 @@ struct nfs_fs {
 	uint32_t nr_threads; /* atomic: attached */
 	pthread_mutex_t lock; /* held for list and flag changes only, never over a call */
 	TAILQ_HEAD(, nfs_wb) dirty;
+	uint64_t dirtied; /* under lock: files that ever became it */
 	uint32_t nr_dirty; /* atomic */
 	int sync_err; /* atomic: -errno of the last loss SYNCFS has not told */
 	uint32_t epoch; /* atomic: counts times the server may have restarted; never 0 */
@@ -138,11 +139,12 @@ struct nreq {
 	struct nfs_silly *silly; /* the other name its victim got */
 	struct nfs_node *victim; /* the open file whose name goes; pinned */
 	const char *lost_name; /* that name */
-	size_t moved; /* READ, WRITE: bytes so far; SYNCFS: files */
+	size_t moved; /* READ, WRITE: bytes so far */
 	void (*then)(struct nreq *n); /* what a preparing step leads to; what waits in a list */
 	STAILQ_ENTRY(nreq) link; /* lists of nfs_wb.h, inbox */
 	struct nfs_wb *wb; /* WRITE and what changes sizes; SYNCFS: of the file under way */
 	uint64_t target; /* waiting: for the COMMIT that covers this */
+	uint64_t dirty_pos, dirty_last; /* SYNCFS: of nfs_wb_next_dirty() */
 	struct nfs_kept *kept; /* WRITE: room for the copy */
 	struct nfs_owner *owner; /* locks: used */
 	struct nfs_lock lock;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The procedures of client.h on the wire: NFS v3 and its ACL companion (nfs3_enc.c, nfs3_dec.c, nfs3_acl.c),
- * NLM v4 (nfs3_nlm.c). Pure functions over cursors; nothing here knows of sockets.
+ * The procedures of client.h on the wire: NFS v3 and its ACL companion (nfs3_enc.c, nfs3_dec.c,
+ * nfs3_acl.c), NLM v4 (nfs3_nlm.c). Pure functions over cursors; nothing here knows of sockets.
  */
 #ifndef FS_NFS_NFS3_H
 #define FS_NFS_NFS3_H
@@ -35,17 +35,18 @@ struct nfs3_scratch {
 };
 
 /*
- * A reply's results, x being all of them: 0 or -errno of the server's status, -EBADMSG when they cannot be
- * read. *r is filled whatever there is, also with errors. READ copies its bytes into the call's segments;
- * READDIR(PLUS) calls entry().
+ * A reply's results, x being all of them: 0 or -errno of the server's status, -EBADMSG when they
+ * cannot be read. *r is filled whatever there is, also with errors. READ copies its bytes into the
+ * call's segments; READDIR(PLUS) calls entry().
  */
 int nfs3_get_result(struct xdr_in *x, struct nfs_call *call, struct nfs3_scratch *scratch,
 		    struct nfs_result *r);
 /*
- * READ up to its bytes: as above, with their number in *ret_len and x->p where they begin. -ENODATA: x ends
- * before them.
+ * READ up to its bytes: as above, with their number in *ret_len and x->p where they begin.
+ * -ENODATA: x ends before them.
  */
-int nfs3_get_read_head(struct xdr_in *x, struct nfs_call *call, struct nfs_result *r, uint32_t *ret_len);
+int nfs3_get_read_head(struct xdr_in *x, struct nfs_call *call, struct nfs_result *r,
+		       uint32_t *ret_len);
 
 /* nfs3_acl.c */
 size_t nfs3_acl_args_max(const struct nfs_call *call);

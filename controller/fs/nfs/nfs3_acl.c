@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * NFSACL v3: the side protocol of Solaris and Linux for POSIX ACLs. An ACL on the wire is a mask of what is
- * there, then for the access and the default list each: a count, and an array of (tag, id, permissions).
+ * NFSACL v3: the side protocol of Solaris and Linux for POSIX ACLs. An ACL on the wire is a mask of
+ * what is there, then for the access and the default list each: a count, and an array of (tag, id,
+ * permissions).
  */
 #include <errno.h>
 
@@ -61,7 +62,8 @@ static uint32_t get_list(struct xdr_in *x, struct nfs_ace *ace)
 	return nr;
 }
 
-int nfs3_get_acl(struct xdr_in *x, struct nfs_call *c, struct nfs3_scratch *scratch, struct nfs_result *r)
+int nfs3_get_acl(struct xdr_in *x, struct nfs_call *c, struct nfs3_scratch *scratch,
+		 struct nfs_result *r)
 {
 	uint32_t status = xdr_get32(x);
 	int err = nfs_errno(status);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Results of NFS v3, RFC 1813. Errors carry attributes as well; a server that leaves them out, or cuts them
- * short, has still said what the status is, so an error's remainder is read as far as it goes.
+ * Results of NFS v3, RFC 1813. Errors carry attributes as well; a server that leaves them out, or
+ * cuts them short, has still said what the status is, so an error's remainder is read as far as it
+ * goes.
  */
 #include <errno.h>
 #include <sys/stat.h>
@@ -374,8 +375,8 @@ static int get_commit(struct xdr_in *x, const struct args *a)
 }
 
 /*
- * by_handle: the call is about an object, not a name in it. There is no name that could be missing then, and
- * Linux looks up anew on ESTALE only.
+ * by_handle: the call is about an object, not a name in it. There is no name that could be missing
+ * then, and Linux looks up anew on ESTALE only.
  */
 static const struct {
 	get_fn *ok, *failed;
@@ -439,7 +440,8 @@ int nfs3_get_result(struct xdr_in *x, struct nfs_call *call, struct nfs3_scratch
 	return get_nfs(x, call, scratch, r);
 }
 
-int nfs3_get_read_head(struct xdr_in *x, struct nfs_call *call, struct nfs_result *r, uint32_t *ret_len)
+int nfs3_get_read_head(struct xdr_in *x, struct nfs_call *call, struct nfs_result *r,
+		       uint32_t *ret_len)
 {
 	uint32_t status = xdr_get32(x);
 

@@ -10,7 +10,10 @@
 
 /* Handle, verifier, cookies, attributes: more than any procedure has besides its strings. */
 #define FIXED_MAX 320
-/* Strings come NUL-terminated and short from FUSE; longer ones make the cursor bad, which fails the call. */
+/*
+ * Strings come NUL-terminated and short from FUSE; longer ones make the cursor bad, which fails the
+ * call.
+ */
 #define STRING_MAX (NFS3_PATH_MAX + 8)
 
 enum time_how { DONT_CHANGE, SET_TO_SERVER_TIME, SET_TO_CLIENT_TIME };

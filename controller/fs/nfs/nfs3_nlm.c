@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * NLM v4 (The Open Group, XNFS): the calls a client makes. The cookie of a call is its transaction id: nobody
- * needs it in a synchronous reply, but a server returns it.
+ * NLM v4 (The Open Group, XNFS): the calls a client makes. The cookie of a call is its transaction
+ * id: nobody needs it in a synchronous reply, but a server returns it.
  */
 #include <errno.h>
 #include <unistd.h>

@@ -58,13 +58,12 @@ static void syncfs_next(struct nreq *n)
 {
 	struct nfs_fs *nfs = nfs_of(n->req);
 
-	n->wb = n->moved ? nfs_wb_first_dirty(nfs) : NULL;
+	n->wb = nfs_wb_next_dirty(nfs, &n->dirty_pos, n->dirty_last);
 	if (!n->wb) {
 		/* Also of files that were closed since. */
 		nfs_done(n, __atomic_exchange_n(&nfs->sync_err, 0, __ATOMIC_RELAXED));
 		return;
 	}
-	n->moved--;
 	n->wb_ref = true;
 	n->node2 = n->wb->node;
 	nfs_wb_commit(n, syncfs_over);
@@ -73,10 +72,10 @@ static void syncfs_next(struct nreq *n)
 void nfs_syncfs(struct fs_req *req)
 {
 	struct nreq *n = nfs_begin(req);
-	struct nfs_fs *nfs = nfs_of(req);
 
 	if (!n)
 		return;
-	n->moved = __atomic_load_n(&nfs->nr_dirty, __ATOMIC_RELAXED);
+	n->dirty_pos = 0;
+	n->dirty_last = nfs_wb_last_dirty(nfs_of(req));
 	syncfs_next(n);
 }

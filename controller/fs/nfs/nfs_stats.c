@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Counters of a mount, as nfsstat and mountstats have them: those of the clients of all threads, and of the
- * threads that have ended. fs.lock keeps a client alive while it is asked.
+ * Counters of a mount, as nfsstat and mountstats have them: those of the clients of all threads,
+ * and of the threads that have ended. fs.lock keeps a client alive while it is asked.
  */
 #include "nfs.h"
 
@@ -26,7 +26,8 @@ static uint64_t counter_at(const void *base, size_t off)
 }
 
 static void emit_op(const struct nfs_op_stats *op, const char *name,
-		    void (*emit)(void *arg, const char *object, const char *counter, uint64_t value), void *arg)
+		    void (*emit)(void *arg, const char *object, const char *counter, uint64_t value),
+		    void *arg)
 {
 	static const struct {
 		const char *name;
@@ -50,7 +51,8 @@ static void emit_op(const struct nfs_op_stats *op, const char *name,
 }
 
 void nfs_stats(struct fs *fs,
-	       void (*emit)(void *arg, const char *object, const char *counter, uint64_t value), void *arg)
+	       void (*emit)(void *arg, const char *object, const char *counter, uint64_t value),
+	       void *arg)
 {
 	static const struct {
 		const char *name;

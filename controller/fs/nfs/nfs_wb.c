@@ -84,15 +84,28 @@ static void put_pinned(struct nfs_wb *wb)
 	nodetab_put(nfs->nodes, &node->node);
 }
 
-struct nfs_wb *nfs_wb_first_dirty(struct nfs_fs *nfs)
+uint64_t nfs_wb_last_dirty(struct nfs_fs *nfs)
+{
+	uint64_t last;
+
+	pthread_mutex_lock(&nfs->lock);
+	last = nfs->dirtied;
+	pthread_mutex_unlock(&nfs->lock);
+	return last;
+}
+
+struct nfs_wb *nfs_wb_next_dirty(struct nfs_fs *nfs, uint64_t *pos, uint64_t last)
 {
 	struct nfs_wb *wb;
 
 	pthread_mutex_lock(&nfs->lock);
 	wb = TAILQ_FIRST(&nfs->dirty);
+	while (wb && wb->dirtied <= *pos)
+		wb = TAILQ_NEXT(wb, link);
+	if (wb && wb->dirtied > last)
+		wb = NULL;
 	if (wb) {
-		TAILQ_REMOVE(&nfs->dirty, wb, link);
-		TAILQ_INSERT_TAIL(&nfs->dirty, wb, link);
+		*pos = wb->dirtied;
 		wb->refs++;
 		nodetab_get(nfs->nodes, nodetab_id(&wb->node->node)); /* pinned by the list */
 	}
@@ -110,6 +123,7 @@ static void make_dirty(struct nfs_wb *wb)
 	nodetab_get(nfs->nodes, nodetab_id(&wb->node->node)); /* the caller pins it */
 	pthread_mutex_lock(&nfs->lock);
 	wb->refs++;
+	wb->dirtied = ++nfs->dirtied;
 	TAILQ_INSERT_TAIL(&nfs->dirty, wb, link);
 	__atomic_add_fetch(&nfs->nr_dirty, 1, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&nfs->lock);
@@ -338,6 +352,9 @@ static void resend_step(struct nfs_wb *wb, int err, const struct nfs_result *res
 /* The thread ends: what is kept waits for another one, who waits is told the worst. */
 static void abandon_round(struct nfs_wb *wb)
 {
+	/* Only a part was written again: a COMMIT must not find the verifier of that part to be right. */
+	for (int i = 0; wb->state == WB_RESENDING && i < NFS_VERF_SIZE; i++)
+		wb->verf[i] = (uint8_t)~wb->verf[i];
 	wb->state = WB_IDLE;
 	if (!STAILQ_EMPTY(&wb->waiting))
 		note_error(wb, -EIO);
@@ -377,6 +394,7 @@ static void commit_over(struct nfs_wb *wb, int err, const struct nfs_result *res
 	/* Told once, and not tried for ever: a full disk would keep the guest's memory of it for good. */
 	if (err)
 		note_error(wb, err);
+	wb->rounds = 0;
 	let_go(wb, wb->covered);
 	end_round(wb);
 }
@@ -672,11 +690,10 @@ void nfs_wb_poll(struct nfs_thread *t)
 
 void nfs_wb_commit_all(struct nfs_thread *t)
 {
+	uint64_t pos = 0, last = nfs_wb_last_dirty(t->nfs);
 	struct nfs_wb *wb;
-	uint32_t nr;
 
-	nr = __atomic_load_n(&t->nfs->nr_dirty, __ATOMIC_RELAXED);
-	while (nr-- && (wb = nfs_wb_first_dirty(t->nfs))) {
+	while ((wb = nfs_wb_next_dirty(t->nfs, &pos, last))) {
 		kick(wb, t);
 		put_pinned(wb);
 	}
@@ -697,13 +714,13 @@ static void take_own(struct nreq_list *list, struct nfs_thread *t, struct nreq_l
 
 void nfs_wb_abort(struct nfs_thread *t)
 {
-	uint32_t nr = __atomic_load_n(&t->nfs->nr_dirty, __ATOMIC_RELAXED);
+	uint64_t pos = 0, last = nfs_wb_last_dirty(t->nfs);
 	struct nreq_list own = STAILQ_HEAD_INITIALIZER(own);
 	struct nfs_wb *wb;
 	struct nreq *n;
 
 	t->aborted = true;
-	while (nr-- && (wb = nfs_wb_first_dirty(t->nfs))) {
+	while ((wb = nfs_wb_next_dirty(t->nfs, &pos, last))) {
 		pthread_mutex_lock(&wb->lock);
 		take_own(&wb->waiting, t, &own);
 		take_own(&wb->gated, t, &own);
@@ -740,6 +757,10 @@ void nfs_wb_drop_all(struct nfs_fs *nfs)
 
 	while ((wb = TAILQ_FIRST(&nfs->dirty))) {
 		pthread_mutex_lock(&wb->lock);
+		if (!STAILQ_EMPTY(&wb->kept))
+			DOCA_LOG_WARN("server %s did not confirm what was written last to file %llu",
+				      nfs->place.server,
+				      (unsigned long long)nodetab_id(&wb->node->node));
 		let_go(wb, wb->seq);
 		wb->state = WB_IDLE; /* a round nobody ended has lost its thread */
 		make_clean(wb);

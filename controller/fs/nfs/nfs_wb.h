@@ -43,6 +43,7 @@ struct nfs_wb {
 	/* under fs.lock */
 	uint32_t refs;
 	TAILQ_ENTRY(nfs_wb) link; /* fs.dirty, with a reference and a pin of the node */
+	uint64_t dirtied; /* its place in that list, which is in this order */
 	/* under lock */
 	pthread_mutex_t lock;
 	enum nfs_wb_state state;
@@ -76,8 +77,12 @@ struct nfs_wb {
 /* The file's, made if need be (make) or NULL. Takes a reference; the caller pins the node. */
 struct nfs_wb *nfs_wb_get(struct nfs_fs *nfs, struct nfs_node *node, bool make);
 void nfs_wb_put(struct nfs_wb *wb); /* NULL is fine */
-/* The oldest on fs.dirty, moved to the end of it; with a reference and a pin of its node. */
-struct nfs_wb *nfs_wb_first_dirty(struct nfs_fs *nfs);
+/*
+ * One after the other of fs.dirty, up to the last that is there at the start: each exactly once, whoever
+ * else goes through them. pos starts with 0; with a reference and a pin of its node.
+ */
+uint64_t nfs_wb_last_dirty(struct nfs_fs *nfs);
+struct nfs_wb *nfs_wb_next_dirty(struct nfs_fs *nfs, uint64_t *pos, uint64_t last);
 
 /* ---- requests; n->wb is set ---- */
 

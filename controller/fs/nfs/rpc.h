@@ -34,8 +34,9 @@
 void rpc_put_call(struct xdr_out *x, uint32_t xid, struct nfs3_number number,
 		  const struct nfs_cred *cred);
 /*
- * The header of a reply behind its transaction id; results follow at x->p. 0; -EBADMSG unreadable; -ENODATA
- * it may go on behind x; -EPROTONOSUPPORT no such program or version, -EOPNOTSUPP no such procedure,
+ * The header of a reply behind its transaction id; results follow at x->p. 0; -EBADMSG unreadable;
+ * -ENODATA it may go on behind x; -EPROTONOSUPPORT no such program or version, -EOPNOTSUPP no such
+ * procedure,
  * -EACCES the credential was refused, -EIO other refusals.
  */
 int rpc_get_reply(struct xdr_in *x);
@@ -57,7 +58,10 @@ static inline socklen_t rpc_addr_len(const struct sockaddr_storage *a)
 void rpc_addr_set_port(struct sockaddr_storage *a, uint16_t port);
 uint16_t rpc_addr_port(const struct sockaddr_storage *a);
 
-/* A port below 1024, which servers take for a proof of privilege, or none if there is none to be had. */
+/*
+ * A port below 1024, which servers take for a proof of privilege, or none if there is none to be
+ * had.
+ */
 void rpc_bind_reserved(int fd, int family);
 
 /* What a name and a program are looked up with. */
@@ -84,7 +88,10 @@ void rpc_sync_close(struct rpc_sync *s);
 /* Begins a call: arguments are put to the cursor it returns. */
 struct xdr_out rpc_sync_begin(struct rpc_sync *s, struct nfs3_number number,
 			      const struct nfs_cred *cred);
-/* Sends what was put, waits, and leaves the results in *x. Errors as rpc_get_reply()'s and the socket's. */
+/*
+ * Sends what was put, waits, and leaves the results in *x. Errors as rpc_get_reply()'s and the
+ * socket's.
+ */
 int rpc_sync_end(struct rpc_sync *s, struct xdr_out *args, struct xdr_in *x);
 /* Asks the port mapper of that address (version 2, for IPv6 4). 0 or -errno; a port in addr. */
 int rpc_sync_port(struct sockaddr_storage *addr, uint32_t prog, uint32_t vers, uint64_t until_ns);
@@ -177,7 +184,9 @@ void rpc_conn_fini(struct rpc_conn *conn);
 void rpc_conn_start(struct rpc_conn *conn);
 /* CONNECTING: looks whether that has ended. */
 void rpc_conn_check(struct rpc_conn *conn);
-/* Closes it for now: its calls go back to its queue, in their order. abort: nothing more is sent. */
+/*
+ * Closes it for now: its calls go back to its queue, in their order. abort: nothing more is sent.
+ */
 void rpc_conn_down(struct rpc_conn *conn, bool abort);
 /* Follows what it waits for. */
 void rpc_conn_watch(struct rpc_conn *conn);
@@ -237,7 +246,8 @@ struct nfs_client {
 
 /* A counter that other threads may read. */
 #define rpc_count(field, n) \
-	__atomic_store_n(&(field), __atomic_load_n(&(field), __ATOMIC_RELAXED) + (n), __ATOMIC_RELAXED)
+	__atomic_store_n(&(field), __atomic_load_n(&(field), __ATOMIC_RELAXED) + (n), \
+			 __ATOMIC_RELAXED)
 
 /* The call this connection waits for an answer to, or NULL. */
 struct nfs_call *rpc_find(struct rpc_conn *conn, uint32_t xid);

@@ -8,14 +8,15 @@
  *    ^                                   |                     |
  *    +------------- lost ----------------+---------------------+
  *
- * Nothing here waits: sockets do not block, and names and ports are looked up by rpc_resolve.c. Whoever finds
- * the connection bad calls rpc_conn_lose(), at any depth; the client takes it down when the stack is
- * unwound. Calls that were out go back to the head of the queue with their transaction ids, so that the
- * server's duplicate request cache recognises them. It may know its callers by their port, so the next
- * connection tries to have the same one.
+ * Nothing here waits: sockets do not block, and names and ports are looked up by rpc_resolve.c.
+ * Whoever finds the connection bad calls rpc_conn_lose(), at any depth; the client takes it down
+ * when the stack is unwound. Calls that were out go back to the head of the queue with their
+ * transaction ids, so that the server's duplicate request cache recognises them. It may know its
+ * callers by their port, so the next connection tries to have the same one.
  *
- * The pause before an attempt grows until an answer comes, not until a connection does: something may accept
- * connections for a server that is dead. It varies at random, lest all clients of a server come back in step.
+ * The pause before an attempt grows until an answer comes, not until a connection does: something
+ * may accept connections for a server that is dead. It varies at random, lest all clients of a
+ * server come back in step.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -68,7 +69,9 @@ static void set_options(struct rpc_conn *conn, int fd)
 	const struct nfs_mount_opts *o = &conn->client->mnt->opts;
 	unsigned int sec = max(o->timeo_ms / 1000, 1u);
 
-	/* Each batch is one system call: Nagle would hold it back until the last is acknowledged. */
+	/*
+	 * Each batch is one system call: Nagle would hold it back until the last is acknowledged.
+	 */
 	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 	sec = min(sec, 32767u);

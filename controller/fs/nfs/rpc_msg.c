@@ -35,7 +35,8 @@ static void put_cred(struct xdr_out *x, const struct nfs_cred *cred)
 		xdr_put32(x, cred->groups[i]);
 }
 
-void rpc_put_call(struct xdr_out *x, uint32_t xid, struct nfs3_number number, const struct nfs_cred *cred)
+void rpc_put_call(struct xdr_out *x, uint32_t xid, struct nfs3_number number,
+		  const struct nfs_cred *cred)
 {
 	xdr_put32(x, xid);
 	xdr_put32(x, RPC_CALL);

@@ -2,15 +2,16 @@
 /*
  * Replies off the wire.
  *
- * Theory of operation: one receive fills a buffer that may hold many replies, whole ones are answered from
- * it. Three states: RECORD puts a record together (its fragments, if it has several, are moved next to each
- * other); DATA is within the bytes of a READ, which go from the socket to the call's segments, with room for
- * the head of the next reply behind them; SKIP leaves out what nobody wants. While large READs are out only
- * as much is asked for as a reply's head may have, since what is in the buffer has to be copied once more.
+ * Theory of operation: one receive fills a buffer that may hold many replies, whole ones are
+ * answered from it. Three states: RECORD puts a record together (its fragments, if it has several,
+ * are moved next to each other); DATA is within the bytes of a READ, which go from the socket to
+ * the call's segments, with room for the head of the next reply behind them; SKIP leaves out what
+ * nobody wants. While large READs are out only as much is asked for as a reply's head may have,
+ * since what is in the buffer has to be copied once more.
  *
- * Bytes are the server's: lengths are judged before anything is done with them, a record has at most
- * RPC_RECORD_MAX bytes and MAX_FRAGS fragments. What breaks the stream loses the connection, what breaks one
- * reply fails one call.
+ * Bytes are the server's: lengths are judged before anything is done with them, a record has at
+ * most RPC_RECORD_MAX bytes and MAX_FRAGS fragments. What breaks the stream loses the connection,
+ * what breaks one reply fails one call.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -101,8 +102,8 @@ static void find_place(struct rpc_conn *conn)
 }
 
 /*
- * The beginning of a record that is not all there yet. If it is the answer to a READ and tells where its
- * bytes are, the rest of them is received in place. False: go on putting it together.
+ * The beginning of a record that is not all there yet. If it is the answer to a READ and tells
+ * where its bytes are, the rest of them is received in place. False: go on putting it together.
  */
 static bool start_data(struct rpc_conn *conn)
 {
@@ -201,7 +202,8 @@ static bool start_frag(struct rpc_conn *conn)
 	conn->in.in_frag = true;
 	conn->in.last = mark & RPC_LAST;
 	conn->in.frag_left = mark & ~RPC_LAST;
-	if (conn->in.frag_left > RPC_RECORD_MAX - conn->in.record || ++conn->in.nr_frags > MAX_FRAGS) {
+	if (conn->in.frag_left > RPC_RECORD_MAX - conn->in.record ||
+	    ++conn->in.nr_frags > MAX_FRAGS) {
 		rpc_conn_lose(conn, "a record larger than any reply");
 		return false;
 	}

@@ -2,9 +2,10 @@
 /*
  * Looking up a server's addresses and ports while I/O goes on.
  *
- * Theory of operation: getaddrinfo() and a silent port mapper may take as long as they like, so they run on
- * a thread that lives for one question. It shares the answer with who asked by a count of two: whoever lets
- * go last frees it, so that a client can end without waiting for a name server.
+ * Theory of operation: getaddrinfo() and a silent port mapper may take as long as they like, so
+ * they run on a thread that lives for one question. It shares the answer with who asked by a count
+ * of two: whoever lets go last frees it, so that a client can end without waiting for a name
+ * server.
  */
 #include <pthread.h>
 #include <stdlib.h>

@@ -2,11 +2,11 @@
 /*
  * Calls onto the wire.
  *
- * Theory of operation: queued calls are encoded one behind the other into a buffer until that is full, the
- * data of WRITEs staying where the guest has it: a list of segments names both in the order of the stream.
- * One sendmsg() takes all of it. If the socket does not, the rest stays in the list, nothing more is encoded,
- * and a call of which something is still there may not end: its segments are needed. When all is sent the
- * buffer is empty again.
+ * Theory of operation: queued calls are encoded one behind the other into a buffer until that is
+ * full, the data of WRITEs staying where the guest has it: a list of segments names both in the
+ * order of the stream. One sendmsg() takes all of it. If the socket does not, the rest stays in the
+ * list, nothing more is encoded, and a call of which something is still there may not end: its
+ * segments are needed. When all is sent the buffer is empty again.
  */
 #include <errno.h>
 #include <limits.h>

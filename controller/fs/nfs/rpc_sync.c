@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One call at a time, waiting for its answer up to a deadline: for mounting and for port mappers, where
- * nothing else could go on anyway. Every wait is a poll() that ends with the deadline.
+ * One call at a time, waiting for its answer up to a deadline: for mounting and for port mappers,
+ * where nothing else could go on anyway. Every wait is a poll() that ends with the deadline.
  */
 #include <errno.h>
 #include <netdb.h>
@@ -121,7 +121,8 @@ int rpc_sync_open(struct rpc_sync *s, const struct sockaddr_storage *addr, bool 
 		s->xid = (uint32_t)clock_ns();
 	if (reserved)
 		rpc_bind_reserved(s->fd, addr->ss_family);
-	if (connect(s->fd, (const struct sockaddr *)addr, rpc_addr_len(addr)) && errno != EINPROGRESS)
+	if (connect(s->fd, (const struct sockaddr *)addr, rpc_addr_len(addr)) &&
+	    errno != EINPROGRESS)
 		rc = -errno;
 	if (!rc)
 		rc = wait_for(s, POLLOUT);

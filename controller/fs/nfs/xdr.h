@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * XDR (RFC 4506) by cursors over memory the caller owns. A cursor that runs out turns bad and stays so:
- * writing then does nothing, reading gives zeros, and one look at `bad` at the end judges it all.
+ * XDR (RFC 4506) by cursors over memory the caller owns. A cursor that runs out turns bad and stays
+ * so: writing then does nothing, reading gives zeros, and one look at `bad` at the end judges it
+ * all.
  */
 #ifndef FS_NFS_XDR_H
 #define FS_NFS_XDR_H
@@ -91,8 +92,8 @@ static inline uint64_t xdr_get64(struct xdr_in *x)
 /* The next len bytes and their padding, where they are, or NULL. */
 const uint8_t *xdr_get_fixed(struct xdr_in *x, uint32_t len);
 /*
- * A variable-length opaque of at most max bytes: where it is and its length. NULL when it is longer or does
- * not fit into what is there; one of no bytes is not NULL.
+ * A variable-length opaque of at most max bytes: where it is and its length. NULL when it is longer
+ * or does not fit into what is there; one of no bytes is not NULL.
  */
 const uint8_t *xdr_get_opaque(struct xdr_in *x, uint32_t max, uint32_t *ret_len);
 
