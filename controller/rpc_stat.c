@@ -76,6 +76,25 @@ static void show_queues(struct json_object *obj, struct device *dev)
 	json_object_object_add(obj, "queues", list);
 }
 
+static void show_counter(void *arg, const char *object, const char *counter, uint64_t value)
+{
+	struct json_object *all = arg, *one;
+
+	if (!json_object_object_get_ex(all, object, &one)) {
+		one = json_object_new_object();
+		json_object_object_add(all, object, one);
+	}
+	rpc_add_int(one, counter, (int64_t)value);
+}
+
+static void show_fs(struct json_object *obj, struct device *dev)
+{
+	struct json_object *all = json_object_new_object();
+
+	fs_stats(dev->fs, show_counter, all);
+	json_object_object_add(obj, "file_system", all);
+}
+
 static int show_device(struct rpc_call *call, struct device *dev)
 {
 	struct json_object *obj;
@@ -92,6 +111,7 @@ static int show_device(struct rpc_call *call, struct device *dev)
 							    __ATOMIC_RELAXED));
 	show_ops(obj, sum);
 	show_queues(obj, dev);
+	show_fs(obj, dev);
 	json_object_array_add(call->result, obj);
 	free(sum);
 	return 0;

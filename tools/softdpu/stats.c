@@ -64,6 +64,25 @@ static void print_queues(struct json_object *queues)
 	table_print(&t);
 }
 
+/* Counters of the file system's own: calls to an NFS server, say. One line an object. */
+static void print_fs(struct json_object *d)
+{
+	struct json_object *fs = NULL;
+
+	json_object_object_get_ex(d, "file_system", &fs);
+	if (!json_object_is_type(fs, json_type_object) || !json_object_object_length(fs))
+		return;
+	json_object_object_foreach(fs, object, counters) {
+		if (!json_object_is_type(counters, json_type_object))
+			continue;
+		say("%s:", object);
+		json_object_object_foreach(counters, counter, value)
+			say(" %s %lld", counter, (long long)json_object_get_int64(value));
+		putchar('\n');
+	}
+	putchar('\n');
+}
+
 static void print_device(struct json_object *d)
 {
 	say("%s (%s): %lld requests, %lld errors, %lld bytes", jtext(d, "dev_name"),
@@ -74,6 +93,7 @@ static void print_device(struct json_object *d)
 	putchar('\n');
 	print_queues(jarray(d, "queues"));
 	putchar('\n');
+	print_fs(d);
 }
 
 /* One answer of a controller, taken into all or printed. */

@@ -214,13 +214,46 @@ void nfs_rmdir(struct fs_req *req)
 
 /* ---- RENAME ---- */
 
+static void rename_over(struct nreq *n, int err)
+{
+	nfs_silly_settle(n, err);
+	nfs_done(n, err);
+}
+
+/* Sent twice, and the old name is not there: it was done the first time if the new one is. */
+static void rename_found(struct nfs_call *call, int err, const struct nfs_result *res)
+{
+	struct nreq *n = nreq_of(call);
+	const struct nfs_fh *old = n->victim ? &n->victim->fh : NULL;
+
+	if (!err && old && res->has_fh && res->fh.len == old->len &&
+	    !memcmp(res->fh.data, old->data, old->len))
+		err = -ENOENT; /* what it should have replaced */
+	rename_over(n, err);
+}
+
+static void rename_done(struct nfs_call *call, int err, const struct nfs_result *res)
+{
+	struct nreq *n = nreq_of(call);
+
+	nfs_attr_note_dirs(n, res);
+	if (err != -ENOENT || !res->resent) {
+		rename_over(n, err);
+		return;
+	}
+	nfs_prepare(n, NFS_LOOKUP);
+	n->call.fh = &n->node2->fh;
+	n->call.name = n->req->name[1];
+	nfs_go(n, rename_found);
+}
+
 static void rename_now(struct nreq *n)
 {
 	nfs_prepare(n, NFS_RENAME);
 	n->call.name = n->req->name[0];
 	n->call.fh2 = &n->node2->fh;
 	n->call.name2 = n->req->name[1];
-	nfs_go(n, remove_done);
+	nfs_go(n, rename_done);
 }
 
 void nfs_rename(struct fs_req *req)

@@ -218,6 +218,28 @@ static void send_lock(struct nreq *n)
 	nfs_go(n, lock_done);
 }
 
+static bool queue_job(struct nfs_fs *nfs, struct nfs_owner *o, const struct nfs_range *r, bool reclaim);
+
+/*
+ * Given up: if the server granted it all the same, nobody else would ever get it. What the owner has there
+ * already is not to go with it; that ends with the close.
+ */
+static void undo_lock(struct nreq *n)
+{
+	const struct fuse_file_lock *lk = &n->req->lk->lk;
+	const struct nfs_range range = { .start = lk->start, .end = lk->end };
+	struct nfs_fs *nfs = nfs_of(n->req);
+	struct nfs_range *r;
+
+	pthread_mutex_lock(&nfs->locks.lock);
+	SLIST_FOREACH(r, &n->owner->ranges, link)
+		if (r->start <= lk->end && r->end >= lk->start)
+			break;
+	if (!r)
+		queue_job(nfs, n->owner, &range, false);
+	pthread_mutex_unlock(&nfs->locks.lock);
+}
+
 /* Somebody else holds it: asked for again later, longer and longer. */
 static void wait_for_lock(struct nreq *n)
 {
@@ -240,6 +262,8 @@ static void lock_done(struct nfs_call *call, int err, const struct nfs_result *r
 
 	if (!err)
 		note_range(n);
+	else if ((err == -EINTR || err == -ETIMEDOUT) && call->proc == NLM_LOCK)
+		undo_lock(n);
 	leave(n);
 	if (held && n->req->in->opcode == FUSE_SETLKW) {
 		wait_for_lock(n);

@@ -275,8 +275,10 @@ static int data_segs(const struct rpc_conn *conn, struct iovec *v, size_t *ret_l
 /* What the current record still lacks; while it may be the answer to a READ, its head only. */
 static size_t lacking(const struct rpc_conn *conn)
 {
-	if (conn->in.state != RPC_RX_RECORD || !conn->in.in_frag)
+	if (conn->in.state != RPC_RX_RECORD)
 		return 0;
+	if (!conn->in.in_frag) /* the next fragment's mark: what came before it may fill the buffer */
+		return conn->in.record ? sizeof(uint32_t) : 0;
 	if (conn->in.record < HEAD_MAX && conn->in.nr_frags == 1)
 		return min((size_t)conn->in.frag_left, (size_t)HEAD_LEN);
 	return conn->in.frag_left;
