@@ -237,7 +237,7 @@ static void test_lock_waits(void **state)
 	assert_int_equal(set_lock(&d, a, 1, F_UNLCK, 0, 6), 0);
 	assert_int_equal(call_wait(wait), 0);
 	assert_false(second->done);
-	other.fs->ops->abort(other.ft);
+	other.fs->ops->cancel(other.ft);
 	assert_int_equal(call_wait(second), -EINTR);
 	end_locks();
 	free(wait);
