@@ -68,17 +68,23 @@ static void print_queues(struct json_object *queues)
 static void print_fs(struct json_object *d)
 {
 	struct json_object *fs = NULL;
+	char line[1024];
 
 	json_object_object_get_ex(d, "file_system", &fs);
 	if (!json_object_is_type(fs, json_type_object) || !json_object_object_length(fs))
 		return;
 	json_object_object_foreach(fs, object, counters) {
+		size_t len = 0;
+
 		if (!json_object_is_type(counters, json_type_object))
 			continue;
-		say("%s:", object);
+		line[0] = '\0';
 		json_object_object_foreach(counters, counter, value)
-			say(" %s %lld", counter, (long long)json_object_get_int64(value));
-		putchar('\n');
+			if (len < sizeof(line))
+				len += (size_t)snprintf(line + len, sizeof(line) - len, " %s %lld",
+							counter,
+							(long long)json_object_get_int64(value));
+		say("%s:%s", object, line);
 	}
 	putchar('\n');
 }
