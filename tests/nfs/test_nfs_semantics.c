@@ -282,6 +282,27 @@ static void test_order_after_restart(void **state)
 	end();
 }
 
+/* What one wrote, another who has the file open for reading makes safe, and hears of its loss. */
+static void test_fsync_by_reader(void **state)
+{
+	uint64_t fh, reader, node;
+
+	begin("");
+	fh = make(&d, "a", &node);
+	assert_int_equal(op_open(&d, node, O_RDONLY, &reader), 0);
+	assert_int_equal(op_write(&d, fh, "data", 4, 0, 0), 4);
+	assert_int_equal(fsync_it(reader), 0);
+	expect_stable("a", "data", 4);
+	assert_int_equal(op_write(&d, fh, "lost", 4, 0, 0), 4);
+	memfs_set_fault(m, FAULT_IO, 1000);
+	assert_int_equal(fsync_it(reader), -EIO);
+	memfs_no_faults(m);
+	assert_int_equal(fsync_it(reader), 0);
+	assert_int_equal(op_release(&d, reader), 0);
+	assert_int_equal(op_release(&d, fh), 0);
+	end();
+}
+
 static void test_lost_for_good(void **state)
 {
 	uint64_t a, b, late;
@@ -561,6 +582,7 @@ int main(void)
 		cmocka_unit_test(test_restart),
 		cmocka_unit_test(test_read_after_restart),
 		cmocka_unit_test(test_order_after_restart),
+		cmocka_unit_test(test_fsync_by_reader),
 		cmocka_unit_test(test_lost_for_good),
 		cmocka_unit_test(test_abort),
 		cmocka_unit_test(test_full_disk),

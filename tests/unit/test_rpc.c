@@ -387,6 +387,29 @@ static void test_read_in_place(void **state)
 	}
 }
 
+/* A first fragment that fills the buffer to its end: there must be room for the mark behind it. */
+static void test_full_fragment(void **state)
+{
+	uint32_t mark = htobe32(RPC_IN_SIZE);
+	struct one o;
+	size_t len;
+
+	fill();
+	go(begin_read(&o, BIG));
+	read_reply(get_xid(), data, BIG, BIG);
+	len = finish_reply() - 4 - RPC_IN_SIZE;
+	push(&mark, 4);
+	push(out_buf + 4, RPC_IN_SIZE);
+	assert_int_equal(rig_conn(&r)->state, RPC_UP);
+	mark = htobe32(RPC_LAST | (uint32_t)len);
+	push(&mark, 4);
+	push(out_buf + 4 + RPC_IN_SIZE, len);
+	assert_int_equal(o.done, 1);
+	assert_int_equal(o.err, 0);
+	assert_int_equal(o.res.count, BIG);
+	assert_memory_equal(got, data, BIG);
+}
+
 /* More than was asked for, less than was promised, more than there is room. */
 static void test_read_lies(void **state)
 {
@@ -723,6 +746,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_bad_records, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_truncated, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_read_in_place, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_full_fragment, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_read_lies, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_read_cancelled, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_write, setup, teardown),

@@ -404,7 +404,8 @@ static void end_interrupted(struct nfs_client *c, struct rpc_calls *list, uint64
 {
 	struct nfs_call *call, *next;
 
-	if (!c->complained || !c->mnt->intr)
+	/* It may answer, too, but say "later" for ever. */
+	if (!c->mnt->intr || (!c->complained && list != &c->later))
 		return;
 	for (call = TAILQ_FIRST(list); call; call = next) {
 		next = TAILQ_NEXT(call, link);

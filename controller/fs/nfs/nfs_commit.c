@@ -31,8 +31,17 @@ void nfs_fsync(struct fs_req *req)
 {
 	struct nreq *n = nfs_begin_open(req, req->fsync->fh);
 
-	if (n)
-		nfs_commit(n);
+	if (!n)
+		return;
+	/* Open for reading: fsync() is about the file, whoever wrote it. */
+	if (!n->wb && __atomic_load_n(&n->node->dirty, __ATOMIC_ACQUIRE)) { /* make_dirty() */
+		if (nfs_take_wb(n, n->node)) {
+			nfs_done(n, -ENOMEM);
+			return;
+		}
+		nfs_wb_listen(n->wb, n->open);
+	}
+	nfs_commit(n);
 }
 
 /* NFSv3 directory operations are synchronous on the server. */

@@ -214,6 +214,10 @@ static int take_files(struct nfs_journal *j, const char *dir, uint64_t hash, con
 		if (fd < 0)
 			continue;
 		rc = read_names(fd, r);
+		if (rc == -EFBIG) { /* names nobody removes are no reason not to start */
+			DOCA_LOG_WARN("%s is too large: names of unlinked files may stay on the server", path);
+			rc = 0;
+		}
 		if (j->fd < 0) {
 			j->fd = fd;
 			memcpy(j->path, path, sizeof(path));

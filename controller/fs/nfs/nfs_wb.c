@@ -626,6 +626,13 @@ uint32_t nfs_wb_err_seq(struct nfs_wb *wb)
 	return seq;
 }
 
+void nfs_wb_listen(struct nfs_wb *wb, struct nfs_open *open)
+{
+	pthread_mutex_lock(&wb->lock);
+	open->err_seq = wb->err_seq - (wb->err_seq && !wb->err_seen);
+	pthread_mutex_unlock(&wb->lock);
+}
+
 bool nfs_wb_unsure(const struct nreq *n, const struct nfs_node *node)
 {
 	struct nfs_thread *t = thread_of(n);

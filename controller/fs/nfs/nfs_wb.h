@@ -101,6 +101,8 @@ void nfs_wb_trim(struct nfs_wb *wb, uint64_t size);
 int nfs_wb_error(struct nfs_wb *wb, struct nfs_open *open);
 /* Where an open file starts to listen for losses. */
 uint32_t nfs_wb_err_seq(struct nfs_wb *wb);
+/* The same for one that is open for reading, and is asked to commit what others wrote. */
+void nfs_wb_listen(struct nfs_wb *wb, struct nfs_open *open);
 
 /* A changed number of connections of the thread: the server may have restarted. */
 void nfs_look_at_epoch(struct nfs_thread *t);
