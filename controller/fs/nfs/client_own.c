@@ -34,6 +34,7 @@
 
 DOCA_LOG_REGISTER(VIRTIOFS::NFS);
 
+#define LOOK_NS 10000ull /* between looks at a socket that had nothing */
 #define TICK_MS 100
 #define CONNECT_LIMIT_NS 10000000000ull
 #define IDLE_NS 300000000000ull /* a connection without work is closed, as Linux does */
@@ -475,6 +476,20 @@ static void lose(struct rpc_conn *conn)
 	rpc_conn_down(conn, true);
 }
 
+/*
+ * While its thread spins there is a round each microsecond or less, and a look at an empty socket is a
+ * system call that takes the processor from a server on the same machine.
+ */
+static bool may_look(struct rpc_conn *conn)
+{
+	uint64_t now = conn->client->now_ns;
+
+	if (!conn->client->ready && now - min(now, conn->in.empty_ns) < LOOK_NS)
+		return false;
+	conn->in.empty_ns = now;
+	return true;
+}
+
 static void exchange(struct rpc_conn *conn)
 {
 	struct nfs_client *c = conn->client;
@@ -487,8 +502,10 @@ static void exchange(struct rpc_conn *conn)
 		rpc_conn_check(conn);
 	if (conn->state == RPC_UP && !conn->lost) {
 		rpc_send(conn);
-		if (expecting && rpc_recv(conn))
+		if (expecting && may_look(conn) && rpc_recv(conn)) {
 			c->work++;
+			conn->in.empty_ns = 0;
+		}
 	}
 	if (conn->lost)
 		lose(conn);

@@ -162,6 +162,7 @@ struct rpc_conn {
 	struct { /* rpc_recv.c */
 		uint8_t *buf;
 		size_t size, pos, end; /* of buf: bytes not looked at yet */
+		uint64_t empty_ns; /* there was nothing to receive; 0: there was */
 		enum rpc_rx state;
 		/* a record: what is put together from pos on, and its current fragment */
 		size_t record;
