@@ -72,6 +72,7 @@ void rig_close(struct rig *r)
 
 void rig_run(struct rig *r)
 {
+	r->client->ready = true; /* as its thread says when something has come */
 	while (nfs_client_poll(r->client))
 		;
 }
