@@ -12,6 +12,7 @@
 
 #define HDR ((uint32_t)sizeof(struct fuse_out_header))
 #define QUEUES 8
+#define RINGS_ROOM (8u << 20) /* of guest memory: each reset sets up all rings anew */
 
 /* Per I/O thread: requests held back for a while, so that some are out at any moment. */
 struct holder {
@@ -142,7 +143,7 @@ static uint64_t traffic(struct rig *rig, uint64_t ns)
 					assert_int_equal(m->out->unique, m->in->unique);
 					cnt++;
 				}
-				if (rig->drv.mem_len - rig->drv.mem_used < 1 << 20)
+				if (rig->drv.mem_len - rig->drv.mem_used < RINGS_ROOM)
 					return cnt;
 				slot[q][i] = rig_send(rig, (uint16_t)q, FUSE_STATFS, NULL, 0, NULL,
 						      0, HDR + sizeof(struct fuse_statfs_out), 0);
