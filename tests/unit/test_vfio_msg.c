@@ -138,7 +138,10 @@ static void test_region_info(void **state)
 	struct cl *c = *state;
 	struct {
 		struct vfio_region_info info;
-		struct vfio_region_info_cap_sparse_mmap cap;
+		struct { /* vfio_region_info_cap_sparse_mmap, with its one area */
+			struct vfio_info_cap_header header;
+			uint32_t nr_areas, reserved;
+		} cap;
 		struct vfio_region_sparse_mmap_area area;
 	} r;
 
