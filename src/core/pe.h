@@ -38,6 +38,18 @@ struct pe_source {
 int pe_source_add(struct doca_pe *pe, struct pe_source *src);
 int pe_source_modify(struct doca_pe *pe, struct pe_source *src, uint32_t events);
 void pe_source_remove(struct doca_pe *pe, struct pe_source *src);
+/* Added, modified or (events 0) removed, whatever it takes. 0 or -errno. */
+static inline int pe_source_want(struct doca_pe *pe, struct pe_source *src, uint32_t events)
+{
+	if (!events) {
+		pe_source_remove(pe, src);
+		return 0;
+	}
+	if (src->added)
+		return events == src->events ? 0 : pe_source_modify(pe, src, events);
+	src->events = events;
+	return pe_source_add(pe, src);
+}
 
 /*
  * A message to an engine, embedded in its sender's object. fn() runs once on the engine's thread,

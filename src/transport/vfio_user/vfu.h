@@ -62,7 +62,6 @@ struct vfu_session {
 	enum vfu_state state;
 	int fd;
 	struct pe_source src;
-	uint32_t watching; /* events src is registered for, 0: not registered */
 	struct vfu_rx rx;
 	struct vfu_tx reply;
 	struct vfu_msg msg; /* in WORKING: the one being carried out */

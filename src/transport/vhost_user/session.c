@@ -70,23 +70,7 @@ static uint32_t session_wanted_events(const struct vhu_session *s)
 
 static int session_watch(struct vhu_session *s)
 {
-	uint32_t events = session_wanted_events(s);
-	struct doca_pe *pe = vhu_port_of(s)->pe;
-	int rc = 0;
-
-	if (events == s->watching)
-		return 0;
-	if (!events) {
-		pe_source_remove(pe, &s->src);
-	} else if (s->watching) {
-		rc = pe_source_modify(pe, &s->src, events);
-	} else {
-		s->src.events = events;
-		rc = pe_source_add(pe, &s->src);
-	}
-	if (!rc)
-		s->watching = events;
-	return rc;
+	return pe_source_want(vhu_port_of(s)->pe, &s->src, session_wanted_events(s));
 }
 
 /* ---- device ops ---- */
@@ -354,7 +338,6 @@ static void session_advance(struct vhu_session *s)
 static void session_hang_up(struct vhu_session *s)
 {
 	pe_source_remove(vhu_port_of(s)->pe, &s->src);
-	s->watching = 0;
 	if (s->fd >= 0)
 		close(s->fd);
 	s->fd = -1;

@@ -61,7 +61,6 @@ struct vhu_session {
 	enum vhu_state state;
 	int fd;
 	struct pe_source src;
-	uint32_t watching; /* events src is registered for, 0: not registered */
 	struct vhu_msg msg;
 	struct vhu_reply reply;
 	uint64_t features; /* of the driver, as given to the device */
