@@ -20,52 +20,45 @@ void nfs_stats_end(struct nfs_thread *t)
 	pthread_mutex_unlock(&t->nfs->lock);
 }
 
-static uint64_t counter_at(const void *base, size_t off)
+typedef void (*counter_fn)(void *arg, const char *object, const char *counter, uint64_t value);
+
+struct counter {
+	const char *name;
+	size_t off;
+};
+
+static const struct counter op_counters[] = {
+	{ "ops", offsetof(struct nfs_op_stats, ops) },
+	{ "transmissions", offsetof(struct nfs_op_stats, trans) },
+	{ "timeouts", offsetof(struct nfs_op_stats, timeouts) },
+	{ "errors", offsetof(struct nfs_op_stats, errors) },
+	{ "bytes_sent", offsetof(struct nfs_op_stats, bytes_sent) },
+	{ "bytes_received", offsetof(struct nfs_op_stats, bytes_recv) },
+	{ "queue_ns", offsetof(struct nfs_op_stats, queue_ns) },
+	{ "rtt_ns", offsetof(struct nfs_op_stats, rtt_ns) },
+	{ "execute_ns", offsetof(struct nfs_op_stats, exec_ns) },
+};
+
+static const struct counter transport_counters[] = {
+	{ "connects", offsetof(struct nfs_stats, connects) },
+	{ "connections_lost", offsetof(struct nfs_stats, drops) },
+	{ "unknown_xids", offsetof(struct nfs_stats, bad_xids) },
+	{ "jukebox", offsetof(struct nfs_stats, jukebox) },
+	{ "cancelled", offsetof(struct nfs_stats, cancels) },
+	{ "send_calls", offsetof(struct nfs_stats, sends) },
+	{ "receive_calls", offsetof(struct nfs_stats, recvs) },
+};
+
+static void emit_counters(const void *base, const struct counter *counters, size_t nr,
+			  const char *object, counter_fn emit, void *arg)
 {
-	return *(const uint64_t *)((const char *)base + off);
+	for (size_t i = 0; i < nr; i++)
+		emit(arg, object, counters[i].name,
+		     *(const uint64_t *)((const char *)base + counters[i].off));
 }
 
-static void emit_op(const struct nfs_op_stats *op, const char *name,
-		    void (*emit)(void *arg, const char *object, const char *counter, uint64_t value),
-		    void *arg)
+void nfs_stats(struct fs *fs, counter_fn emit, void *arg)
 {
-	static const struct {
-		const char *name;
-		size_t off;
-	} counters[] = {
-		{ "ops", offsetof(struct nfs_op_stats, ops) },
-		{ "transmissions", offsetof(struct nfs_op_stats, trans) },
-		{ "timeouts", offsetof(struct nfs_op_stats, timeouts) },
-		{ "errors", offsetof(struct nfs_op_stats, errors) },
-		{ "bytes_sent", offsetof(struct nfs_op_stats, bytes_sent) },
-		{ "bytes_received", offsetof(struct nfs_op_stats, bytes_recv) },
-		{ "queue_ns", offsetof(struct nfs_op_stats, queue_ns) },
-		{ "rtt_ns", offsetof(struct nfs_op_stats, rtt_ns) },
-		{ "execute_ns", offsetof(struct nfs_op_stats, exec_ns) },
-	};
-
-	if (!op->ops && !op->trans)
-		return;
-	for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
-		emit(arg, name, counters[i].name, counter_at(op, counters[i].off));
-}
-
-void nfs_stats(struct fs *fs,
-	       void (*emit)(void *arg, const char *object, const char *counter, uint64_t value),
-	       void *arg)
-{
-	static const struct {
-		const char *name;
-		size_t off;
-	} counters[] = {
-		{ "connects", offsetof(struct nfs_stats, connects) },
-		{ "connections_lost", offsetof(struct nfs_stats, drops) },
-		{ "unknown_xids", offsetof(struct nfs_stats, bad_xids) },
-		{ "jukebox", offsetof(struct nfs_stats, jukebox) },
-		{ "cancelled", offsetof(struct nfs_stats, cancels) },
-		{ "send_calls", offsetof(struct nfs_stats, sends) },
-		{ "receive_calls", offsetof(struct nfs_stats, recvs) },
-	};
 	struct nfs_fs *nfs = container_of(fs, struct nfs_fs, fs);
 	struct nfs_stats sum;
 	struct nfs_thread *t;
@@ -75,8 +68,10 @@ void nfs_stats(struct fs *fs,
 	LIST_FOREACH(t, &nfs->threads, link)
 		nfs_client_stats(t->client, &sum);
 	pthread_mutex_unlock(&nfs->lock);
-	for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
-		emit(arg, "transport", counters[i].name, counter_at(&sum, counters[i].off));
+	emit_counters(&sum, transport_counters, ARRAY_SIZE(transport_counters), "transport", emit,
+		      arg);
 	for (int i = 1; i < NFS_NR_CALLS; i++)
-		emit_op(&sum.op[i], nfs_proc_name((enum nfs_proc)i), emit, arg);
+		if (sum.op[i].ops || sum.op[i].trans)
+			emit_counters(&sum.op[i], op_counters, ARRAY_SIZE(op_counters),
+				      nfs_proc_name((enum nfs_proc)i), emit, arg);
 }
