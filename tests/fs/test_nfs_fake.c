@@ -14,47 +14,7 @@
 
 #include "base/clock.h"
 #include "fs/nfs/nfs_errno.h"
-#include "nfs_fake.h"
-#include "nfs_fixture.h"
-
-static struct fake f;
-static struct drive d;
-
-/* timeo: short only where silence is the point; a busy machine must not look like a dead server. */
-static void begin_timeo(enum fake_verdict (*handle)(struct fake *f, struct fake_call *c), int timeo)
-{
-	char opts[64];
-
-	fake_start(&f, handle);
-	snprintf(opts, sizeof(opts), "nfsport=%u,mountport=%u,timeo=%d", f.port, f.port, timeo);
-	nfs_drive(&d, "/x", opts);
-}
-
-static void begin(enum fake_verdict (*handle)(struct fake *f, struct fake_call *c))
-{
-	begin_timeo(handle, 200);
-}
-
-static void end(void)
-{
-	drive_close(&d);
-	fake_stop(&f);
-}
-
-static unsigned int calls(int proc)
-{
-	return __atomic_load_n(&f.count[proc], __ATOMIC_RELAXED);
-}
-
-static uint64_t open_file(const char *name, uint32_t flags)
-{
-	struct fuse_entry_out e;
-	uint64_t fh;
-
-	assert_int_equal(op_lookup(&d, ROOT, name, &e), 0);
-	assert_int_equal(op_open(&d, e.nodeid, flags, &fh), 0);
-	return fh;
-}
+#include "nfs_fake_rig.h"
 
 /* ---- names and attributes ---- */
 
@@ -138,13 +98,6 @@ static enum fake_verdict check_sattr(struct fake *fk, struct fake_call *c)
 	return FAKE_DEFAULT;
 }
 
-static uint32_t seen32(size_t off)
-{
-	const struct fake_call c = { .arg = f.seen, .arg_len = sizeof(f.seen) };
-
-	return get32(&c, off);
-}
-
 /* How times go out: 1 server's, 2 client's; all 12 mode bits; seconds bent into 32 bits. */
 static void test_setattr_encoding(void **state)
 {
@@ -225,152 +178,6 @@ static void test_credentials(void **state)
 	c.req.name[0] = "e";
 	c.req.ngroups = FS_NGROUPS_MAX;
 	assert_int_equal(call_run(&c), 0);
-	end();
-}
-
-/* ---- directories ---- */
-
-#define BIG_COOKIE 0xfedcba9876543210ull
-
-static void put_entry(struct fake_call *c, const char *name, uint64_t cookie)
-{
-	put32(c, 1);
-	put64(c, 77);
-	put_bytes(c, name, (uint32_t)strlen(name));
-	put64(c, cookie);
-}
-
-static enum fake_verdict big_cookies(struct fake *fk, struct fake_call *c)
-{
-	uint64_t verf = htobe64(0x1122334455667788ull);
-	uint32_t len;
-	size_t end;
-
-	if (c->proc != READDIR)
-		return FAKE_DEFAULT;
-	get_bytes(c, 0, &len, &end);
-	/* The second part only to who has the cookie and the verifier. */
-	if (get64(c, end) && (get64(c, end) != BIG_COOKIE || get64(c, end + 8) != be64toh(verf))) {
-		put_error(c, 22);
-		return FAKE_REPLY;
-	}
-	put32(c, 0);
-	put_attr(c, true, 0);
-	put_verf(c, verf);
-	put_entry(c, get64(c, end) ? "second" : "first", get64(c, end) ? 1 : BIG_COOKIE);
-	put_entry(c, "no/name", 2);
-	put32(c, 0);
-	put32(c, get64(c, end) ? 1 : 0);
-	return FAKE_REPLY;
-}
-
-static const struct fuse_dirent *only_entry(const char *buf, int len, const char *name)
-{
-	const struct fuse_dirent *ent = (const struct fuse_dirent *)buf;
-
-	assert_int_equal(ent->namelen, strlen(name));
-	assert_int_equal(len, FUSE_DIRENT_ALIGN(FUSE_NAME_OFFSET + ent->namelen));
-	assert_memory_equal(ent->name, name, ent->namelen);
-	return ent;
-}
-
-static void test_big_cookies(void **state)
-{
-	static char buf[4096] __attribute__((aligned(8)));
-	uint64_t fh;
-	int len;
-
-	begin(big_cookies);
-	assert_int_equal(op_opendir(&d, ROOT, &fh), 0);
-	len = t_readdir(&d, false, fh, 0, buf, sizeof(buf));
-	assert_true(len > 0);
-	assert_true(only_entry(buf, len, "first")->off == BIG_COOKIE);
-	len = t_readdir(&d, false, fh, BIG_COOKIE, buf, sizeof(buf));
-	assert_true(len > 0);
-	only_entry(buf, len, "second");
-	assert_int_equal(t_readdir(&d, false, fh, 5, buf, sizeof(buf)), -EINVAL);
-	end();
-}
-
-/* A verifier for each state of the directory: every look changes it. */
-static enum fake_verdict changing_verf(struct fake *fk, struct fake_call *c)
-{
-	uint32_t len;
-	size_t end;
-
-	if (c->proc == READDIRPLUS) {
-		put_error(c, 10004);
-		return FAKE_REPLY;
-	}
-	if (c->proc != READDIR)
-		return FAKE_DEFAULT;
-	get_bytes(c, 0, &len, &end);
-	if (get64(c, end) == 9 || (get64(c, end) && get64(c, end + 8) != be64toh(2))) {
-		put_error(c, 10003);
-		return FAKE_REPLY;
-	}
-	put32(c, 0);
-	put_attr(c, true, 0);
-	put_verf(c, c->nth ? 2 : 1);
-	put_entry(c, get64(c, end) ? "b" : "a", get64(c, end) + 3);
-	put32(c, 0);
-	put32(c, 0);
-	return FAKE_REPLY;
-}
-
-static void test_cookie_verifier(void **state)
-{
-	static char buf[4096] __attribute__((aligned(8)));
-	uint64_t fh;
-	int len;
-
-	begin(changing_verf);
-	assert_int_equal(op_opendir(&d, ROOT, &fh), 0);
-	len = t_readdir(&d, true, fh, 0, buf, sizeof(buf)); /* falls back to READDIR */
-	assert_true(len > 0);
-	assert_int_equal(((struct fuse_direntplus *)buf)->entry_out.nodeid, 0);
-	len = t_readdir(&d, false, fh, 3, buf, sizeof(buf));
-	assert_true(len > 0);
-	only_entry(buf, len, "b");
-	assert_int_equal(calls(READDIR), 4); /* a; refused; verifier; b */
-	assert_int_equal(t_readdir(&d, false, fh, 9, buf, sizeof(buf)), -EIO);
-	end();
-}
-
-/* More than a client asked for, as deep as one record goes: the decoder recurses. */
-static enum fake_verdict endless_dir(struct fake *fk, struct fake_call *c)
-{
-	uint32_t len;
-	size_t end;
-
-	if (c->proc != READDIR)
-		return FAKE_DEFAULT;
-	get_bytes(c, 0, &len, &end);
-	memcpy(fk->seen, c->arg + end + 16, 4);
-	put32(c, 0);
-	put_attr(c, true, 0);
-	put_verf(c, 1);
-	for (uint64_t i = 1; i <= 36000; i++)
-		put_entry(c, "n", i);
-	put32(c, 0);
-	put32(c, 1);
-	return FAKE_REPLY;
-}
-
-static void test_endless_directory(void **state)
-{
-	static char buf[65536] __attribute__((aligned(8)));
-	struct fuse_attr a;
-	uint64_t fh;
-
-	begin(endless_dir);
-	assert_int_equal(op_opendir(&d, ROOT, &fh), 0);
-	assert_in_range(t_readdir(&d, false, fh, 0, buf, sizeof(buf)), 32000, sizeof(buf));
-	assert_in_range(seen32(0), 4096, 65536);
-	assert_int_equal(t_readdir(&d, false, fh, 0, buf, 16), -EINVAL);
-	assert_in_range(t_readdir(&d, false, fh, 0, buf, 4096), 4000, 4096);
-	assert_int_equal(seen32(0), 4096);
-	assert_int_equal(op_getattr(&d, ROOT, &a), 0);
 	end();
 }
 
@@ -817,9 +624,6 @@ int main(void)
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_setattr_encoding),
 		cmocka_unit_test(test_credentials),
-		cmocka_unit_test(test_big_cookies),
-		cmocka_unit_test(test_cookie_verifier),
-		cmocka_unit_test(test_endless_directory),
 		cmocka_unit_test(test_odd_reads),
 		cmocka_unit_test(test_odd_writes),
 		cmocka_unit_test(test_write_verifier),
