@@ -5,7 +5,7 @@
  *
  * Theory of operation
  *
- *   struct fs          one per device; opened on the main thread (may block), closed there
+ *   struct fs          one per device; opened on the main thread or for it (may block), closed there
  *   struct fs_thread   one per (fs, I/O thread); attached and detached on that thread
  *   struct fs_req      one per request; lives in the request object of the library, never allocated
  *
