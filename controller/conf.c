@@ -170,6 +170,7 @@ int conf_parse_core_mask(const char *text, int *cpu, int most)
 int conf_parse_cache(const char *text, enum fs_cache_mode *ret_mode)
 {
 	static const char *const mode[] = { [FS_CACHE_NONE] = "none", [FS_CACHE_AUTO] = "auto",
+					    [FS_CACHE_METADATA] = "metadata",
 					    [FS_CACHE_ALWAYS] = "always" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(mode); i++)
@@ -177,7 +178,7 @@ int conf_parse_cache(const char *text, enum fs_cache_mode *ret_mode)
 			*ret_mode = (enum fs_cache_mode)i;
 			return 0;
 		}
-	DOCA_LOG_ERR("cache mode '%s' is unknown: use none, auto or always", text);
+	DOCA_LOG_ERR("cache mode '%s' is unknown: use none, auto, metadata or always", text);
 	return -EINVAL;
 }
 

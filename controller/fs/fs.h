@@ -41,7 +41,7 @@ struct fs_thread;
 struct fs_req;
 struct thr;
 
-enum fs_cache_mode { FS_CACHE_NONE, FS_CACHE_AUTO, FS_CACHE_ALWAYS };
+enum fs_cache_mode { FS_CACHE_NONE, FS_CACHE_AUTO, FS_CACHE_METADATA, FS_CACHE_ALWAYS };
 
 /* From the command line or one "filesystem" object of the JSON config; strings live as long as
  * the fs. */
