@@ -169,8 +169,6 @@ static int set_handles(struct compat *c, const char *value)
 
 static int set_cache(struct compat *c, const char *value)
 {
-	if (!strcmp(value, "metadata"))
-		return refuse("--cache=metadata", "not supported: use never, auto or always");
 	return pass(c, "cache", strcmp(value, "never") ? value : "none");
 }
 

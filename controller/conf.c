@@ -170,6 +170,7 @@ int conf_parse_core_mask(const char *text, int *cpu, int most)
 int conf_parse_cache(const char *text, enum fs_cache_mode *ret_mode)
 {
 	static const char *const mode[] = { [FS_CACHE_NONE] = "none", [FS_CACHE_AUTO] = "auto",
+					    [FS_CACHE_METADATA] = "metadata",
 					    [FS_CACHE_ALWAYS] = "always" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(mode); i++)
@@ -177,7 +178,7 @@ int conf_parse_cache(const char *text, enum fs_cache_mode *ret_mode)
 			*ret_mode = (enum fs_cache_mode)i;
 			return 0;
 		}
-	DOCA_LOG_ERR("cache mode '%s' is unknown: use none, auto or always", text);
+	DOCA_LOG_ERR("cache mode '%s' is unknown: use none, auto, metadata or always", text);
 	return -EINVAL;
 }
 
@@ -189,6 +190,12 @@ static int check_range(const struct conf_device *d, const char *what, int value,
 		return 0;
 	DOCA_LOG_ERR("%s: %s %d: use %d to %d", d->tag, what, value, least, most);
 	return -EINVAL;
+}
+
+/* The one in the process is for tests. */
+static bool transport_is_known(const char *name)
+{
+	return !strcmp(name, "vhost-user") || !strcmp(name, "vfio-user") || !strcmp(name, "loop");
 }
 
 static int check_device(const struct conf_device *d)
@@ -209,6 +216,11 @@ static int check_device(const struct conf_device *d)
 		return rc;
 	if (!is_pow2((uint64_t)d->queue_size)) {
 		DOCA_LOG_ERR("%s: queue size %d: use a power of two", d->tag, d->queue_size);
+		return -EINVAL;
+	}
+	if (!transport_is_known(d->transport)) {
+		DOCA_LOG_ERR("%s: transport '%s' is unknown: use vhost-user or vfio-user", d->tag,
+			     d->transport);
 		return -EINVAL;
 	}
 	if (d->socket && strlen(d->socket) >= PLATFORM_SOCKET_LEN) {
@@ -323,6 +335,7 @@ static int check_local_only(const struct raw *raw)
 		return 0;
 #define FLAG(field, long_name) name = raw->field ? long_name : name;
 #define TEXT FLAG
+#define SHARED(field, long_name) name = raw->field && raw->null_fs ? long_name : name;
 #include "conf_local.def"
 #undef FLAG
 #undef TEXT
@@ -332,9 +345,18 @@ static int check_local_only(const struct raw *raw)
 	return -EINVAL;
 }
 
+static int check_nfs_only(const struct raw *raw)
+{
+	if (!raw->fs_options || raw->config || !(raw->local_dir || raw->null_fs))
+		return 0;
+	DOCA_LOG_ERR("--options %s: mount options are for NFS: use them with --nfs-server", raw->fs_options);
+	return -EINVAL;
+}
+
 static int check_conflicts(const struct raw *raw)
 {
 	bool nfs_named = raw->server || raw->export_path;
+	int rc;
 
 	if (!!raw->local_dir + raw->null_fs + nfs_named > 1) {
 		DOCA_LOG_ERR("--local, --null and --nfs-server/--nfs-export exclude each other");
@@ -346,7 +368,8 @@ static int check_conflicts(const struct raw *raw)
 			     raw->socket);
 		return -EINVAL;
 	}
-	return check_local_only(raw);
+	rc = check_nfs_only(raw);
+	return rc ? rc : check_local_only(raw);
 }
 
 /* Text stays the caller's. */

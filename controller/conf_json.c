@@ -180,11 +180,12 @@ static int set_keys(struct conf_device *d, const struct key *keys, struct json_o
 static int check_filesystem(const struct conf_device *d, struct json_object *obj)
 {
 	static const struct {
-		const char *key, *type;
+		const char *key, *type; /* or types, in words */
 	} belongs[] = { { "dir", "local" }, { "server", "nfs" }, { "export", "nfs" },
 			{ "options", "nfs" },
 #define FLAG(field, long_name) { #field, "local" },
 #define TEXT FLAG
+#define SHARED(field, long_name) { #field, "local or nfs" },
 #include "conf_local.def"
 #undef FLAG
 #undef TEXT
@@ -192,7 +193,7 @@ static int check_filesystem(const struct conf_device *d, struct json_object *obj
 
 	for (size_t i = 0; i < ARRAY_SIZE(belongs); i++)
 		if (json_object_object_get_ex(obj, belongs[i].key, NULL) &&
-		    strcmp(d->fs.type, belongs[i].type)) {
+		    !strstr(belongs[i].type, d->fs.type)) {
 			DOCA_LOG_ERR("%s: \"%s\" is for filesystem type %s, this one is %s", d->tag,
 				     belongs[i].key, belongs[i].type, d->fs.type);
 			return -EINVAL;

@@ -313,13 +313,18 @@ static void device_free(struct device *dev)
 	free(dev);
 }
 
+void device_say_not_open(const struct conf_device *conf, int err, const char *why)
+{
+	DOCA_LOG_ERR("%s: %s", conf->tag, why[0] ? why : strerror(-err));
+}
+
 static int open_fs(struct device *dev)
 {
 	char err[FS_ERR_LEN] = "";
 	int rc = fs_open(&dev->conf->fs, &dev->fs, err);
 
 	if (rc)
-		DOCA_LOG_ERR("%s: %s", dev->conf->tag, err[0] ? err : strerror(-rc));
+		device_say_not_open(dev->conf, rc, err);
 	return rc;
 }
 
@@ -341,15 +346,18 @@ static struct device *device_alloc(const struct conf_device *conf, struct thr_se
 	return dev;
 }
 
-int device_open(const struct conf_device *conf, unsigned int index, struct thr_set *threads,
-		struct device **ret_dev)
+int device_open(const struct conf_device *conf, unsigned int index, struct fs *fs,
+		struct thr_set *threads, struct device **ret_dev)
 {
 	struct device *dev = device_alloc(conf, threads);
 	int rc;
 
-	if (!dev)
+	if (!dev) {
+		fs_close(fs);
 		return -ENOMEM;
-	rc = dev->dio ? open_fs(dev) : -ENOMEM;
+	}
+	dev->fs = fs;
+	rc = !dev->dio ? -ENOMEM : fs ? 0 : open_fs(dev);
 	if (!rc)
 		rc = manager_open_function(conf->manager, conf->vuid, index, &dev->fn);
 	if (rc)

@@ -61,12 +61,14 @@ struct device {
 };
 
 /*
- * Main thread. Opens the file system, which may wait for a server, and the function (of the
- * configuration, or the index-th static one); nothing can be seen from outside yet. 0 or -errno,
- * the reason is logged.
+ * Main thread. Opens the file system, which may wait for a server, unless fs is given, which it
+ * consumes; and the function (of the configuration, or the index-th static one). Nothing can be seen
+ * from outside yet. 0 or -errno, the reason is logged.
  */
-int device_open(const struct conf_device *conf, unsigned int index, struct thr_set *threads,
-		struct device **ret_dev);
+int device_open(const struct conf_device *conf, unsigned int index, struct fs *fs,
+		struct thr_set *threads, struct device **ret_dev);
+/* Logs that a file system cannot be opened; why may be empty. */
+void device_say_not_open(const struct conf_device *conf, int err, const char *why);
 /*
  * Main thread, consumes dev. 0 or -errno; the reason is logged. *ret_dev is left alone by a device
  * that never came to be; any other, also one that could not be started on all threads, has to be

@@ -34,12 +34,38 @@ int devtab_start(struct devtab *tab, unsigned int slot, void (*let_signals)(bool
 
 	if (rc)
 		return rc;
-	if (let_signals)
-		let_signals(true);
-	rc = device_open(&tab->conf->device[slot], index, tab->threads, &dev);
-	if (let_signals)
-		let_signals(false);
+	let_signals(true);
+	rc = device_open(&tab->conf->device[slot], index, NULL, tab->threads, &dev);
+	let_signals(false);
 	return rc ? rc : device_start(dev, &e->dev);
+}
+
+int devtab_begin(struct devtab *tab, unsigned int slot)
+{
+	struct devtab_entry *e = &tab->entry[slot];
+	int rc = static_index(tab, slot, &e->index);
+
+	return rc ? rc : opening_start(&tab->conf->device[slot].fs, &e->opening);
+}
+
+bool devtab_begun(struct devtab *tab, unsigned int slot, uint64_t deadline_ns, int *ret_rc)
+{
+	const struct conf_device *conf = &tab->conf->device[slot];
+	struct devtab_entry *e = &tab->entry[slot];
+	char err[FS_ERR_LEN];
+	struct device *dev;
+	struct fs *fs;
+	int rc;
+
+	if (!opening_take(e->opening, deadline_ns, &rc, &fs, err))
+		return false;
+	e->opening = NULL;
+	if (rc)
+		device_say_not_open(conf, rc, err);
+	else
+		rc = device_open(conf, e->index, fs, tab->threads, &dev);
+	*ret_rc = rc ? rc : device_start(dev, &e->dev);
+	return true;
 }
 
 void devtab_stop(struct devtab *tab, unsigned int slot)
@@ -52,11 +78,26 @@ void devtab_stop(struct devtab *tab, unsigned int slot)
 	device_stop(e->dev);
 }
 
+static int finish_opening(struct devtab_entry *e, uint64_t deadline_ns)
+{
+	struct fs *fs = NULL;
+	char err[FS_ERR_LEN];
+	int rc;
+
+	if (!e->opening)
+		return 0;
+	if (!opening_take(e->opening, deadline_ns, &rc, &fs, err))
+		return -ETIMEDOUT;
+	e->opening = NULL;
+	fs_close(fs);
+	return 0;
+}
+
 int devtab_finish(struct devtab *tab, unsigned int slot, uint64_t deadline_ns)
 {
 	struct devtab_entry *e = &tab->entry[slot];
 	struct device *dev = e->dev;
-	int rc = dev ? device_wait(dev, deadline_ns) : 0;
+	int rc = dev ? device_wait(dev, deadline_ns) : finish_opening(e, deadline_ns);
 	sigset_t all, old;
 
 	if (rc)

@@ -5,8 +5,8 @@
  * are any.
  *
  * Everything runs on the main thread, which otherwise waits for signals: what a method waits for
- * keeps other callers waiting, never an I/O thread. Methods that wait for the host or for
- * requests answer later (struct rpc_call.again).
+ * keeps other callers waiting, never an I/O thread. Methods that wait for the host, for
+ * a server or for requests answer later (struct rpc_call.again).
  */
 #ifndef CONTROLLER_RPC_H
 #define CONTROLLER_RPC_H

@@ -11,6 +11,7 @@
 
 /* For the last requests of a device that is being stopped. */
 #define STOP_NS (30ull * 1000000000ull)
+#define OPEN_NS (10ull * 1000000ull) /* what needs no server is open by then: no round of waiting */
 #define START_NS (10ull * 1000000000ull) /* for all threads to take up their part */
 
 const char *rpc_plug_name(enum doca_devemu_pci_hotplug_state state)
@@ -165,7 +166,7 @@ static struct json_object *show_device(struct devtab *tab, unsigned int slot)
 		show_running(obj, &tab->entry[slot]);
 		return obj;
 	}
-	rpc_add_text(obj, "state", "stopped");
+	rpc_add_text(obj, "state", tab->entry[slot].opening ? "starting" : "stopped");
 	if (c->vuid)
 		rpc_add_text(obj, "vuid", c->vuid);
 	return obj;
@@ -185,7 +186,9 @@ struct conf_device *rpc_find_device(struct rpc_call *call, enum rpc_device_state
 	}
 	*ret_slot = devtab_slot(tab, c);
 	e = &tab->entry[*ret_slot];
-	if (wanted != RPC_DEVICE_ANY && e->stopping)
+	if (wanted == RPC_DEVICE_STOPPED && e->opening)
+		rpc_fail(call, -EBUSY, "device %s is being started", name);
+	else if (wanted != RPC_DEVICE_ANY && e->stopping)
 		rpc_fail(call, -EBUSY, "device %s is being stopped", name);
 	else if (wanted == RPC_DEVICE_RUNNING && !e->dev)
 		rpc_fail(call, -EINVAL, "device %s is not started", name);
@@ -281,17 +284,16 @@ static void start_again(struct rpc_call *call)
 		rpc_fail(call, -EIO, "the device does not get to run");
 }
 
-void rpc_device_start(struct rpc_call *call)
+static void open_again(struct rpc_call *call)
 {
 	struct devtab *tab = rpc_devtab(call->rpc);
 	int rc;
 
-	if (!rpc_find_device(call, RPC_DEVICE_STOPPED, &call->slot))
+	if (!devtab_begun(tab, call->slot, call->deadline_ns, &rc))
 		return;
-	rc = devtab_start(tab, call->slot, NULL);
+	call->deadline_ns = clock_ns() + START_NS;
+	call->again = rc ? NULL : start_again;
 	if (!rc) {
-		call->deadline_ns = clock_ns() + START_NS;
-		call->again = start_again;
 		start_again(call);
 		return;
 	}
@@ -300,6 +302,22 @@ void rpc_device_start(struct rpc_call *call)
 		devtab_finish(tab, call->slot, clock_ns() + START_NS);
 	}
 	rpc_fail(call, rc, "device %s is not started", rpc_text(call, 0, ""));
+}
+
+void rpc_device_start(struct rpc_call *call)
+{
+	int rc;
+
+	if (!rpc_find_device(call, RPC_DEVICE_STOPPED, &call->slot))
+		return;
+	rc = devtab_begin(rpc_devtab(call->rpc), call->slot);
+	if (rc) {
+		rpc_fail(call, rc, "device %s is not started", rpc_text(call, 0, ""));
+		return;
+	}
+	call->deadline_ns = clock_ns() + OPEN_NS;
+	call->again = open_again;
+	open_again(call);
 }
 
 static void stop_again(struct rpc_call *call)

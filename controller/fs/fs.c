@@ -114,8 +114,10 @@ void fs_reset(struct fs *fs)
 			fs->ops->reset(fs);
 }
 
-/* Validity by cache mode: none asks every time, auto trusts for a second, always until told
- * otherwise. */
+/*
+ * Validity by cache mode: none asks every time, auto trusts for a second, always until told otherwise; metadata
+ * is always for names and attributes and none for data.
+ */
 static struct fs_cache cache_of(enum fs_cache_mode mode)
 {
 	const uint64_t second = 1000000000ull, day = 86400 * second;
@@ -123,6 +125,9 @@ static struct fs_cache cache_of(enum fs_cache_mode mode)
 	switch (mode) {
 	case FS_CACHE_NONE:
 		return (struct fs_cache){ .open_flags = FOPEN_DIRECT_IO };
+	case FS_CACHE_METADATA:
+		return (struct fs_cache){ .entry_ns = day, .attr_ns = day, .negative_ns = day,
+					  .open_flags = FOPEN_DIRECT_IO };
 	case FS_CACHE_ALWAYS:
 		return (struct fs_cache){ .entry_ns = day, .attr_ns = day, .negative_ns = day,
 					  .open_flags = FOPEN_KEEP_CACHE };

@@ -5,7 +5,7 @@
  *
  * Theory of operation
  *
- *   struct fs          one per device; opened on the main thread (may block), closed there
+ *   struct fs          one per device; opened on the main thread or for it (may block), closed there
  *   struct fs_thread   one per (fs, I/O thread); attached and detached on that thread
  *   struct fs_req      one per request; lives in the request object of the library, never allocated
  *
@@ -41,7 +41,7 @@ struct fs_thread;
 struct fs_req;
 struct thr;
 
-enum fs_cache_mode { FS_CACHE_NONE, FS_CACHE_AUTO, FS_CACHE_ALWAYS };
+enum fs_cache_mode { FS_CACHE_NONE, FS_CACHE_AUTO, FS_CACHE_METADATA, FS_CACHE_ALWAYS };
 
 /* From the command line or one "filesystem" object of the JSON config; strings live as long as
  * the fs. */

@@ -127,7 +127,6 @@ static void local_options(void **state)
 	static const char *const flags[] = { "--no-posix-lock", "--no-flock", "--posix-acl",
 					     "--security-label", "--no-killpriv-v2", "--writeback",
 					     "--allow-direct-io", "--no-mapped-io" };
-	static const char *const texts[] = { "--translate-uid", "--translate-gid", "--xattrmap" };
 	struct conf conf;
 
 	assert_int_equal(load(&conf, "--local", "/d", "--translate-uid", "map:0:1:2",
@@ -145,8 +144,15 @@ static void local_options(void **state)
 		conf_fini(&conf);
 		refused(flags[i], NULL);
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
-		refused(texts[i], "x");
+	refused("--xattrmap", "x");
+	/* Ids are others with NFS, too; mount options are for nothing else. */
+	assert_int_equal(load(&conf, "-s", "h", "--translate-gid", "map:0:1:2", NULL), 0);
+	assert_string_equal(conf.device[0].fs.translate_gid, "map:0:1:2");
+	conf_fini(&conf);
+	assert_int_equal(load(&conf, "--null", "--translate-gid", "map:0:1:2", NULL), -EINVAL);
+	assert_int_equal(load(&conf, "--null", "-o", "soft", NULL), -EINVAL);
+	assert_int_equal(load(&conf, "--local", "/d", "-o", "soft", NULL), -EINVAL);
+	refused("--transport", "tcp");
 }
 
 static void values_out_of_range_are_refused(void **state)

@@ -409,6 +409,39 @@ static void bad_instruments_are_refused(void **state)
 	}
 }
 
+static void cache_modes(void **state)
+{
+	static const struct {
+		enum fs_cache_mode mode;
+		uint64_t names, attrs, none; /* s */
+		uint32_t open_flags;
+	} modes[] = {
+		{ FS_CACHE_NONE, 0, 0, 0, FOPEN_DIRECT_IO },
+		{ FS_CACHE_AUTO, 1, 1, 0, 0 },
+		{ FS_CACHE_METADATA, 86400, 86400, 86400, FOPEN_DIRECT_IO },
+		{ FS_CACHE_ALWAYS, 86400, 86400, 86400, FOPEN_KEEP_CACHE },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+		struct fs_config cfg = { .type = "null", .cache = modes[i].mode };
+		struct fuse_entry_out found = { .nodeid = 2 }, none = { 0 };
+		struct fuse_attr_out attr = { 0 };
+		char err[FS_ERR_LEN];
+		struct fs *fs;
+
+		assert_int_equal(fs_open(&cfg, &fs, err), 0);
+		fs_entry_set_valid(fs, &found);
+		fs_entry_set_valid(fs, &none);
+		fs_attr_set_valid(fs, &attr);
+		assert_int_equal(found.entry_valid, modes[i].names);
+		assert_int_equal(found.attr_valid, modes[i].attrs);
+		assert_int_equal(attr.attr_valid, modes[i].attrs);
+		assert_int_equal(none.entry_valid, modes[i].none);
+		assert_int_equal(fs->cache.open_flags, modes[i].open_flags);
+		fs_close(fs);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -424,6 +457,7 @@ int main(void)
 		cmocka_unit_test(delay_holds_and_keeps_order),
 		cmocka_unit_test(instruments_stack),
 		cmocka_unit_test(bad_instruments_are_refused),
+		cmocka_unit_test(cache_modes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -139,7 +139,6 @@ def refused_by_name(case):
             (['--uid-map=:0:1000:1:'], '--uid-map'),
             (['--gid-map', ':0:1000:1:'], '--gid-map'),
             (['--seccomp=kill'], '--seccomp'),
-            (['--cache=metadata'], 'metadata'),
             (['--cache=sometimes'], 'sometimes'),
             (['--sandbox=jail'], '--sandbox'),
             (['--no-announce-submounts'], '--no-announce-submounts'),

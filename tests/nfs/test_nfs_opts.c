@@ -57,6 +57,8 @@ static void test_values(void **state)
 	assert_int_equal(o.lock, NFS_LOCK_REMOTE);
 	assert_int_equal(o.acregmin * 1000 + o.acregmax * 100 + o.acdirmin * 10 + o.acdirmax, 1234);
 	assert_int_equal(o.keep_mib, 0);
+	good("port=2049,port=0,mountport=0");
+	assert_int_equal(o.mnt.nfs_port + o.mnt.mount_port, 0);
 	good("actimeo=5");
 	assert_int_equal(o.acregmin + o.acregmax + o.acdirmin + o.acdirmax, 20);
 	good("noac");
@@ -116,7 +118,7 @@ static void expect_place(const char *server, const char *path, const char *text,
 
 static void test_places(void **state)
 {
-	static const char *const bad[] = { "nfs://", "nfs:///path", "nfs://h/a%2", "nfs://h/a%zz", "nfs://h/%00",
+	static const char *const bad[] = { "nfs://", "nfs:///path", "nfs://h/a%2", "nfs://h/a%zz", "nfs://h%2/a", "nfs://h/%00",
 					   "nfs://h/%+1" };
 	struct nfs_place p;
 
@@ -129,6 +131,7 @@ static void test_places(void **state)
 	expect_place("nfs://host:2050/d", NULL, "soft", "host", "/d", "nfsport=2050,soft");
 	expect_place("nfs://[::1]:2050/d?rsize=4096&sync", "/e", "soft", "::1", "/d",
 		     "nfsport=2050,rsize=4096,sync,soft");
+	expect_place("nfs://[fe80::1%25eth0]:2050/d", NULL, NULL, "fe80::1%eth0", "/d", "nfsport=2050");
 	expect_place("nfs://[::1]/d?hard", "/e", NULL, "::1", "/d", "hard");
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		assert_int_equal(nfs_parse_place(bad[i], "/e", NULL, &p, err), -EINVAL);

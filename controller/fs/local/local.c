@@ -149,8 +149,8 @@ static int local_options(struct local_fs *lfs, const struct fs_config *cfg, char
 	lfs->no_maps = cfg->no_mapped_io;
 	lfs->fs.init_flags = local_init_flags(cfg);
 	lfs->fs.max_io = cfg->bounced ? 0 : LOCAL_MAX_IO;
-	if (cfg->writeback && cfg->cache == FS_CACHE_NONE) {
-		snprintf(err, FS_ERR_LEN, "writeback: with cache mode none there is nothing to write "
+	if (cfg->writeback && (cfg->cache == FS_CACHE_NONE || cfg->cache == FS_CACHE_METADATA)) {
+		snprintf(err, FS_ERR_LEN, "writeback: with this cache mode there is nothing to write "
 			 "back: use auto or always");
 		return -EINVAL;
 	}

@@ -24,7 +24,7 @@
 
 #include "fs/fs.h"
 #include "fs/nodetab.h"
-#include "idmap.h"
+#include "fs/idmap.h"
 #include "lock.h"
 #include "xattrmap.h"
 

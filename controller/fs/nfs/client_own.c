@@ -229,6 +229,7 @@ static void postpone(struct nfs_client *c, struct nfs_call *call, uint64_t pause
 	call->sent_end = 0;
 	call->retries = 0;
 	call->sent_ns = clock_ns() + pause;
+	call->patient_ns = call->sent_ns;
 	move(c, call, RPC_LATER);
 	c->tick_ns = min(c->tick_ns, call->sent_ns);
 }
@@ -321,7 +322,7 @@ void nfs_client_call(struct nfs_client *c, struct nfs_call *call)
 	call->xid = 0;
 	call->resent = false;
 	call->refused = call->retries = call->delays = 0;
-	call->start_ns = clock_ns();
+	call->start_ns = call->patient_ns = clock_ns();
 	call->sent_ns = call->sent_end = 0;
 	c->nr_calls++;
 	c->nr_awaited += !call->background;
@@ -390,7 +391,7 @@ static void expire(struct nfs_client *c, struct rpc_calls *list, uint64_t now)
 
 	for (call = TAILQ_FIRST(list); call; call = next) {
 		next = TAILQ_NEXT(call, link);
-		if ((o->soft == NFS_HARD && !call->soft) || now - min(now, call->start_ns) <= limit)
+		if ((o->soft == NFS_HARD && !call->soft) || now - min(now, call->patient_ns) <= limit)
 			continue;
 		rpc_count(stats_of(c, call)->timeouts, 1);
 		if (!c->complained)

@@ -65,6 +65,10 @@ static int mount_export(struct nfs_fs *nfs, const struct fs_config *cfg, char *e
 
 	if (!rc)
 		rc = nfs_parse_options(nfs->place.options, &nfs->opts, err);
+	if (!rc)
+		rc = idmap_parse(&nfs->uids, cfg->translate_uid, "translate-uid", err);
+	if (!rc)
+		rc = idmap_parse(&nfs->gids, cfg->translate_gid, "translate-gid", err);
 	if (rc)
 		return rc;
 	nfs->opts.mnt.server = nfs->place.server;

@@ -26,6 +26,7 @@
 #include <sys/queue.h>
 
 #include "fs/fs.h"
+#include "fs/idmap.h"
 #include "fs/nodetab.h"
 #include "fs/nfs/client.h"
 #include "fs/nfs/nfs_journal.h"
@@ -81,6 +82,7 @@ struct nfs_fs {
 	LIST_HEAD(, nfs_thread) threads; /* attached, under lock */
 	struct nfs_stats ended; /* of those that are not any more, under lock */
 	struct nfs_opts opts; /* const */
+	struct idmap uids, gids; /* const: ids of the guest are others at the server */
 	struct nfs_place place; /* const */
 	bool no_acl; /* atomic: by option, or the server has none */
 	bool aging; /* const: validity follows the options, not a fixed cache mode */
@@ -169,7 +171,8 @@ extern const struct nodetab_ops nfs_node_ops, nfs_open_ops;
 int nfs_root(struct nfs_fs *nfs);
 
 /*
- * Starts a request: pins in->nodeid, takes the caller's credentials. NULL: it has been answered (ESTALE).
+ * Starts a request: pins in->nodeid, takes the caller's credentials. NULL: it has been answered (ESTALE;
+ * EPERM: an id that is forbidden).
  */
 struct nreq *nfs_begin(struct fs_req *req);
 /* As above, for requests about names in the node: EINVAL for what is none. */
@@ -189,7 +192,7 @@ static inline struct nreq *nreq_of(struct nfs_call *call)
 	return container_of(call, struct nreq, call);
 }
 
-void nfs_fill_attr(struct fuse_attr *out, const struct nfs_attr *a);
+void nfs_fill_attr(const struct nfs_fs *nfs, struct fuse_attr *out, const struct nfs_attr *a);
 /* Is a directory found in n->node the root of another file system of the server, and may the guest know? */
 bool nfs_is_submount(const struct nreq *n, const struct nfs_attr *attr);
 /* Fills req->entry from a new or found object: node interned; granted. 0 or -errno. */

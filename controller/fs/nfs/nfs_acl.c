@@ -64,6 +64,11 @@ static int server_error(struct nreq *n, int err)
 
 /* ---- lists ---- */
 
+static bool is_named(const struct nfs_ace *ace)
+{
+	return ace->tag == NFS_ACE_USER || ace->tag == NFS_ACE_GROUP;
+}
+
 /* Copies without the mask that is only there for the wire; 0 entries: nothing but mode bits. */
 static void tidy(const struct nfs_ace *ace, uint32_t nr, struct nfs_acl_list *to, bool dflt)
 {
@@ -71,7 +76,7 @@ static void tidy(const struct nfs_ace *ace, uint32_t nr, struct nfs_acl_list *to
 
 	to->nr = 0;
 	for (uint32_t i = 0; i < nr; i++)
-		named |= ace[i].tag == NFS_ACE_USER || ace[i].tag == NFS_ACE_GROUP;
+		named |= is_named(&ace[i]);
 	for (uint32_t i = 0; i < nr; i++)
 		if (named || ace[i].tag != NFS_ACE_MASK)
 			to->ace[to->nr++] = ace[i];
@@ -128,6 +133,26 @@ static bool is_valid(const struct nfs_acl_list *list)
 	return (seen & must) == must;
 }
 
+/* Whose ids a named entry has. */
+static const struct idmap *map_of(const struct nfs_fs *nfs, const struct nfs_ace *ace)
+{
+	return ace->tag == NFS_ACE_USER ? &nfs->uids : &nfs->gids;
+}
+
+/* From the guest's ids to the server's. 0 or -EPERM. */
+static int map_list(const struct nfs_fs *nfs, struct nfs_acl_list *list)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < list->nr && !rc; i++) {
+		struct nfs_ace *ace = &list->ace[i];
+
+		if (is_named(ace))
+			rc = idmap_to_host(map_of(nfs, ace), ace->id, &ace->id);
+	}
+	return rc;
+}
+
 /* The value the guest sets. */
 static int get_value(const struct fs_req *req, struct nfs_acl_list *list)
 {
@@ -145,7 +170,7 @@ static int get_value(const struct fs_req *req, struct nfs_acl_list *list)
 		list->ace[list->nr++] = (struct nfs_ace){ le16toh(e.tag), le32toh(e.id),
 							  le16toh(e.perm) };
 	}
-	return is_valid(list) ? 0 : -EINVAL;
+	return is_valid(list) ? map_list(nfs_of(req), list) : -EINVAL;
 }
 
 /* ---- GETXATTR, LISTXATTR ---- */
@@ -175,9 +200,9 @@ static int put_list(struct fs_req *req, const struct nfs_acl_list *list)
 	for (uint32_t i = 0; i < list->nr; i++) {
 		const struct nfs_ace *a = &list->ace[i];
 		/* Only named ones have an id in it. */
-		bool named = a->tag == NFS_ACE_USER || a->tag == NFS_ACE_GROUP;
+		uint32_t id = is_named(a) ? idmap_to_guest(map_of(nfs_of(req), a), a->id) : UINT32_MAX;
 		const struct xattr_entry e = { htole16((uint16_t)a->tag), htole16((uint16_t)a->perm),
-					       htole32(named ? a->id : UINT32_MAX) };
+					       htole32(id) };
 
 		if (fs_req_put(req, &e, sizeof(e)) != sizeof(e))
 			return -ERANGE;

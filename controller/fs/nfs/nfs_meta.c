@@ -51,7 +51,7 @@ static void attr_after_commit(struct nreq *n)
 
 static void attr_finish(struct nreq *n, const struct nfs_attr *attr)
 {
-	nfs_fill_attr(&n->req->attr->attr, attr);
+	nfs_fill_attr(nfs_of(n->req), &n->req->attr->attr, attr);
 	/* The name it has on the server until it is closed does not count. */
 	if (__atomic_load_n(&n->node->silly, __ATOMIC_RELAXED) && attr->nlink)
 		n->req->attr->attr.nlink--;
@@ -123,10 +123,27 @@ static struct nfs_sattr sattr_of(const struct fuse_setattr_in *in)
 	return s;
 }
 
+/* The owner as the server knows it. 0 or -EPERM. */
+static int map_owner(const struct nfs_fs *nfs, struct nfs_sattr *s)
+{
+	int rc = s->set & NFS_SET_UID ? idmap_to_host(&nfs->uids, s->uid, &s->uid) : 0;
+
+	if (!rc && (s->set & NFS_SET_GID))
+		rc = idmap_to_host(&nfs->gids, s->gid, &s->gid);
+	return rc;
+}
+
 static void setattr_now(struct nreq *n)
 {
+	int rc;
+
 	nfs_prepare(n, NFS_SETATTR);
 	n->call.sattr = sattr_of(n->req->setattr);
+	rc = map_owner(nfs_of(n->req), &n->call.sattr);
+	if (rc) {
+		nfs_done(n, rc);
+		return;
+	}
 	/* Nothing NFSv3 could set (ctime alone, say): the attributes as they are. */
 	if (!n->call.sattr.set)
 		n->call.proc = NFS_GETATTR;

@@ -160,15 +160,19 @@ int nfs_open_create(struct nreq *n, struct nfs_node *file, enum nfs_open_kind ki
 
 /* ---- the frame of a request ---- */
 
-static void take_cred(struct nreq *n)
+/* 0, or -EPERM: one of the ids is not to be used. */
+static int take_cred(struct nreq *n)
 {
 	const struct fs_req *req = n->req;
+	const struct nfs_fs *nfs = nfs_of(req);
+	int rc = idmap_to_host(&nfs->uids, req->in->uid, &n->cred.uid);
 
-	n->cred.uid = req->in->uid;
-	n->cred.gid = req->in->gid;
+	if (!rc)
+		rc = idmap_to_host(&nfs->gids, req->in->gid, &n->cred.gid);
 	n->cred.ngroups = min(req->ngroups, (uint32_t)NFS_MAX_GROUPS);
-	for (uint32_t i = 0; i < n->cred.ngroups; i++)
-		n->cred.groups[i] = req->groups[i];
+	for (uint32_t i = 0; i < n->cred.ngroups && !rc; i++)
+		rc = idmap_to_host(&nfs->gids, req->groups[i], &n->cred.groups[i]);
+	return rc;
 }
 
 /* Everything but the node, which is pinned. */
@@ -199,14 +203,17 @@ struct nreq *nfs_begin(struct fs_req *req)
 {
 	struct node *node = nodetab_get(nfs_of(req)->nodes, req->in->nodeid);
 	struct nreq *n;
+	int rc;
 
 	if (!node) {
 		fs_req_done(req, -ESTALE);
 		return NULL;
 	}
 	n = begin(req, container_of(node, struct nfs_node, node));
-	take_cred(n);
-	return n;
+	rc = take_cred(n);
+	if (rc)
+		nfs_done(n, rc);
+	return rc ? NULL : n;
 }
 
 /* The kernel resolves "." and ".." itself; a server would lead out of the export by the second. */
@@ -295,7 +302,7 @@ static uint32_t encode_dev(uint32_t major, uint32_t minor)
 	return (minor & 0xff) | (major << 8) | ((minor & ~0xffu) << 12);
 }
 
-void nfs_fill_attr(struct fuse_attr *out, const struct nfs_attr *a)
+void nfs_fill_attr(const struct nfs_fs *nfs, struct fuse_attr *out, const struct nfs_attr *a)
 {
 	out->ino = a->fileid;
 	out->size = a->size;
@@ -308,8 +315,8 @@ void nfs_fill_attr(struct fuse_attr *out, const struct nfs_attr *a)
 	out->ctimensec = (uint32_t)a->ctime.tv_nsec;
 	out->mode = a->mode;
 	out->nlink = a->nlink;
-	out->uid = a->uid;
-	out->gid = a->gid;
+	out->uid = idmap_to_guest(&nfs->uids, a->uid);
+	out->gid = idmap_to_guest(&nfs->gids, a->gid);
 	out->rdev = encode_dev(a->rdev_major, a->rdev_minor);
 	out->blksize = 4096;
 }
@@ -330,7 +337,7 @@ int nfs_fill_entry(struct nreq *n, const struct nfs_fh *fh, const struct nfs_att
 	if (rc)
 		return rc;
 	entry->nodeid = nodetab_id(node);
-	nfs_fill_attr(&entry->attr, attr);
+	nfs_fill_attr(nfs, &entry->attr, attr);
 	if (nfs_is_submount(n, attr))
 		entry->attr.flags |= FUSE_ATTR_SUBMOUNT;
 	__atomic_store_n(&container_of(node, struct nfs_node, node)->fsid, attr->fsid,

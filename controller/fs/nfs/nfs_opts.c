@@ -224,7 +224,8 @@ static int parse_url(char *url, const char *export_path, const char *text, struc
 	if (path)
 		*path = '\0';
 	port = split_port(&url);
-	if (!decoded || !*url || !unescape(decoded) || (query && !unescape(query)))
+	/* The name, too: "%25" goes before the interface of an address of one link. */
+	if (!decoded || !*url || !unescape(url) || !unescape(decoded) || (query && !unescape(query)))
 		return -EINVAL;
 	n = asprintf(&place->options, "%s%s%s%s%s%s", port ? "nfsport=" : "", port ? port : "",
 		     port && query ? "," : "", query ? query : "", (port || query) && text ? "," : "",

@@ -11,8 +11,8 @@
  *
  * Ids without a rule stay as they are. Const after parsing: any thread.
  */
-#ifndef FS_LOCAL_IDMAP_H
-#define FS_LOCAL_IDMAP_H
+#ifndef FS_IDMAP_H
+#define FS_IDMAP_H
 
 #include <stdint.h>
 

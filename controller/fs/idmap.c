@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "idmap.h"
+#include "fs/idmap.h"
 
 #include <errno.h>
 #include <stdbool.h>
