@@ -217,6 +217,7 @@ static void say_and_end(int sig, siginfo_t *info, void *context)
 				     " is not allowed by the filter (--seccomp)\n" };
 	char line[256];
 	size_t len = 0;
+	sigset_t set;
 
 	for (size_t i = 0; i < ARRAY_SIZE(part); i++) {
 		size_t n = min(strlen(part[i]), sizeof(line) - len);
@@ -226,9 +227,12 @@ static void say_and_end(int sig, siginfo_t *info, void *context)
 	}
 	while (write(STDERR_FILENO, line, len) < 0 && errno == EINTR)
 		;
-	/* Delivered on return. */
 	signal(SIGSYS, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGSYS);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 	raise(SIGSYS);
+	_exit(128 + SIGSYS); /* the first process of a name space does not die of its own signals */
 }
 
 static int prepare_trap(void)
