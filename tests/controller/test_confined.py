@@ -63,9 +63,9 @@ def cpus():
     return '0x3' if os.cpu_count() > 1 else '0x1'
 
 
-def exercise(sock, *args):
-    for pattern in PATTERNS:
-        load(sock, pattern, '--verify', '--file-size', '1m', '--files', '16', '--ops', '200', '--warmup', '0', *args)
+def exercise(sock, *args, patterns=PATTERNS):
+    for pattern in patterns:
+        load(sock, pattern, '--verify', '--file-size', '256k', '--files', '16', '--ops', '100', '--warmup', '0', *args)
     client(sock, 'put', 'file', *args, data=b'content')
     assert client(sock, 'cat', 'file', *args) == b'content'
     assert b'file' in client(sock, 'ls', '/', *args)
@@ -90,7 +90,7 @@ def options_of_local(case):
     for args in (('--allow-direct-io',), ('--writeback', '--no-mapped-io'), ('--data-path', 'dma'),
                  ('--posix-acl', '--translate-uid', 'map:0:0:10')):
         server = confined(case, LOCAL, '--local', case.dir, *args)
-        exercise(case.path('sock'))
+        exercise(case.path('sock'), patterns=('rw', 'create-unlink'))
         server.stop_well()
 
 
