@@ -2,6 +2,10 @@
 /*
  * Theory of Operation
  *
+ * The process of the command is made early and waits at a pipe: when the sockets listen, this process
+ * cannot make others any more, and what it gave up (privileges.c, seccomp.c) is not for the command
+ * to lack. Our end, however it comes, closes the pipe, and ends one that still waits.
+ *
  * The command leads a process group of its own, so that captive_stop() reaches all it started. When
  * we have the terminal the group gets it for as long as it runs: it may read from it, and Ctrl-C
  * interrupts the command, whose end is ours.
@@ -9,6 +13,7 @@
 #include "captive.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,12 +22,15 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/util.h"
 #include "doca_log.h"
 
 DOCA_LOG_REGISTER(VIRTIOFS::CAPTIVE);
 
 /* For the command to clean up after SIGTERM. */
 #define STOP_NS 2000000000ull
+/* The word to the waiting process: take the terminal. Any other: do not. */
+#define TERMINAL 't'
 
 static int make_dir(struct captive *c)
 {
@@ -39,22 +47,6 @@ static int make_dir(struct captive *c)
 		return 0;
 	rmdir(dir);
 	return -ENOMEM;
-}
-
-int captive_prepare(struct captive *c, struct conf *conf)
-{
-	for (unsigned int i = 0; conf->run && i < conf->nr_devices; i++) {
-		struct conf_device *d = &conf->device[i];
-		int rc = d->socket ? 0 : make_dir(c);
-
-		if (!rc && !d->socket && asprintf(&d->socket, "%s/sock%u", c->dir, i) < 0) {
-			d->socket = NULL;
-			rc = -ENOMEM;
-		}
-		if (rc)
-			return rc;
-	}
-	return 0;
 }
 
 static int set_environment(const struct conf *conf)
@@ -87,7 +79,6 @@ static void run_command(const struct conf *conf, bool terminal)
 {
 	sigset_t none;
 
-	setpgid(0, 0);
 	if (terminal)
 		give_terminal(getpid());
 	signal(SIGPIPE, SIG_DFL);
@@ -98,21 +89,84 @@ static void run_command(const struct conf *conf, bool terminal)
 	_exit(127);
 }
 
+static int set_sockets(struct captive *c, struct conf *conf)
+{
+	for (unsigned int i = 0; conf->run && i < conf->nr_devices; i++) {
+		struct conf_device *d = &conf->device[i];
+		int rc = d->socket ? 0 : make_dir(c);
+
+		if (!rc && !d->socket && asprintf(&d->socket, "%s/sock%u", c->dir, i) < 0) {
+			d->socket = NULL;
+			rc = -ENOMEM;
+		}
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* Runs in the child: waits for the word, which says whether there is a terminal to take. */
+static _Noreturn void wait_and_run(int fd, const struct conf *conf)
+{
+	static const int sigs[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction act;
+	char word;
+
+	setpgid(0, 0);
+	/* What came while we waited is the command's to die of, without our handlers. */
+	for (size_t i = 0; i < ARRAY_SIZE(sigs); i++)
+		if (!sigaction(sigs[i], NULL, &act) && act.sa_handler != SIG_IGN)
+			signal(sigs[i], SIG_DFL);
+	if (read(fd, &word, 1) != 1)
+		_exit(127); /* it has ended */
+	close(fd);
+	run_command(conf, word == TERMINAL);
+	_exit(127);
+}
+
+static int make_process(struct captive *c, const struct conf *conf)
+{
+	int fd[2], rc = pipe2(fd, O_CLOEXEC) ? -errno : 0;
+	pid_t pid = rc ? -1 : fork();
+
+	if (!pid) {
+		close(fd[1]);
+		wait_and_run(fd[0], conf);
+	}
+	if (!rc) {
+		rc = pid < 0 ? -errno : 0;
+		close(fd[0]);
+	}
+	if (rc) {
+		DOCA_LOG_ERR("cannot run '%s': %s", conf->run, strerror(-rc));
+		return rc;
+	}
+	setpgid(pid, pid); /* here as well: whichever process comes first */
+	c->go = fd[1];
+	c->pid = pid;
+	return 0;
+}
+
+int captive_prepare(struct captive *c, struct conf *conf)
+{
+	int rc = set_sockets(c, conf);
+
+	return rc || !conf->run ? rc : make_process(c, conf);
+}
+
 int captive_start(struct captive *c, const struct conf *conf)
 {
 	bool terminal = isatty(STDIN_FILENO) && tcgetpgrp(STDIN_FILENO) == getpgrp();
-	pid_t pid = fork();
+	const char word = terminal ? TERMINAL : '-';
+	int rc;
 
-	if (pid < 0) {
-		DOCA_LOG_ERR("cannot run '%s': %s", conf->run, strerror(errno));
-		return -errno;
-	}
-	if (!pid)
-		run_command(conf, terminal);
-	setpgid(pid, pid); /* here as well: whichever process comes first */
-	c->pid = pid;
 	c->terminal_group = terminal ? getpgrp() : 0;
-	return 0;
+	rc = write(c->go, &word, 1) == 1 ? 0 : -errno;
+	close(c->go);
+	c->go = -1;
+	if (rc)
+		DOCA_LOG_ERR("cannot run '%s': %s", conf->run, strerror(-rc));
+	return rc;
 }
 
 static void ended(struct captive *c)
@@ -144,6 +198,9 @@ void captive_stop(struct captive *c)
 
 	if (!c->pid)
 		return;
+	if (c->go >= 0)
+		close(c->go); /* it never ran: the end for the process that waits */
+	c->go = -1;
 	sigemptyset(&chld);
 	sigaddset(&chld, SIGCHLD);
 	kill(-c->pid, SIGTERM);

@@ -11,11 +11,16 @@
 
 struct captive {
 	volatile sig_atomic_t pid; /* 0: not running; leads a process group of its own */
+	int go; /* the process waits for a word here before it runs the command; -1: it has it */
 	char *dir; /* temporary directory of sockets, ours to remove */
 	pid_t terminal_group; /* who has the terminal back when the command ended; 0: not taken */
 };
 
-/* Gives devices without a socket one in a temporary directory. 0 or -errno, logged. */
+/*
+ * Gives devices without a socket one in a temporary directory, and makes the process of the
+ * command: with our capabilities, and before this process gives up its own and the right to make
+ * others. 0 or -errno, logged.
+ */
 int captive_prepare(struct captive *c, struct conf *conf);
 /*
  * Runs the command by sh -c, in the foreground of the terminal if we are, with SOCKET (the first

@@ -153,7 +153,9 @@ static int set_sandbox(struct compat *c, const char *value)
 
 static int set_seccomp(struct compat *c, const char *value)
 {
-	return strcmp(value, "none") ? refuse("--seccomp", "only none is supported") : 0;
+	if (filter_parse(value, &c->seccomp))
+		return refuse("--seccomp", "use kill, trap, log or none");
+	return pass(c, "seccomp", value);
 }
 
 static int set_handles(struct compat *c, const char *value)
@@ -172,10 +174,15 @@ static int set_cache(struct compat *c, const char *value)
 	return pass(c, "cache", strcmp(value, "never") ? value : "none");
 }
 
-/* Capabilities that are added change nothing: none were dropped. */
+/* Looked at here, where nothing has been done yet that would have to be undone. */
 static int set_caps(struct compat *c, const char *value)
 {
-	return strchr(value, '-') ? refuse("--modcaps", "capabilities cannot be dropped") : 0;
+	struct priv_mods mods;
+	const char *bad;
+
+	if (privileges_parse(value, &mods, &bad))
+		return refuse("--modcaps", "use capabilities with + or - before them, and colons");
+	return pass(c, "modcaps", value);
 }
 
 static int set_log(struct compat *c, const char *value)
@@ -545,7 +552,8 @@ int compat_enter(struct compat *c)
 	if (!rc && c->socket)
 		rc = open_socket(c);
 	if (!rc && inside) {
-		rc = sandbox_enter(c->dir, !strcmp(c->sandbox, "namespace"), c->socket);
+		rc = sandbox_enter(c->dir, !strcmp(c->sandbox, "namespace"), c->socket,
+				   c->seccomp);
 		c->bound = c->bound && rc; /* from now on the parent's to remove */
 	}
 	return rc ? rc : pass_places(c, inside ? SANDBOX_DIR : c->dir);

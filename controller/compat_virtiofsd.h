@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 
+#include "filter.h"
+
 struct conf;
 
 #define COMPAT_MAX_ARGS 64
@@ -22,6 +24,7 @@ struct compat {
 	unsigned int threads;
 	long nofile; /* 0: as it is */
 	bool xattr, need_handles;
+	enum filter_action seccomp;
 	bool bound; /* the socket file is there, and ours to remove */
 };
 

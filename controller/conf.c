@@ -456,6 +456,82 @@ static int pick_data_path(struct conf *conf, const struct raw *raw)
 	return -EINVAL;
 }
 
+/* ---- what the process may do ---- */
+
+static unsigned int serves_bit(const char *type, size_t len)
+{
+	static const struct {
+		const char *type;
+		unsigned int bit;
+	} kinds[] = { { "local", CONF_SERVES_LOCAL }, { "nfs", CONF_SERVES_NFS },
+		      { "null", CONF_SERVES_NULL } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (strlen(kinds[i].type) == len && !memcmp(kinds[i].type, type, len))
+			return kinds[i].bit;
+	return 0;
+}
+
+static int add_may_serve(struct conf *conf, const char *list)
+{
+	for (size_t len; list && *list; list += len + !!list[len]) {
+		unsigned int bit;
+
+		len = strcspn(list, ",");
+		bit = serves_bit(list, len);
+		if (!bit) {
+			DOCA_LOG_ERR("--may-serve: '%.*s' is unknown: use local, nfs or null",
+				     (int)len, list);
+			return -EINVAL;
+		}
+		conf->serves |= bit;
+	}
+	return 0;
+}
+
+static int set_confinement(struct conf *conf, const struct raw *raw)
+{
+	const char *bad;
+
+	if (raw->seccomp && filter_parse(raw->seccomp, &conf->seccomp)) {
+		DOCA_LOG_ERR("--seccomp: '%s' is unknown: use kill, trap, log or none",
+			     raw->seccomp);
+		return -EINVAL;
+	}
+	if (raw->modcaps && privileges_parse(raw->modcaps, &conf->modcaps, &bad)) {
+		DOCA_LOG_ERR("--modcaps: '%.*s' is not a capability with + or - before it",
+			     (int)strcspn(bad, ":,"), bad);
+		return -EINVAL;
+	}
+	return add_may_serve(conf, raw->may_serve);
+}
+
+/* What the devices are of, and what later ones get that say nothing, if somebody chose that. */
+static void note_serves(struct conf *conf, const struct raw *raw)
+{
+	bool chosen = raw->local_dir || raw->null_fs || raw->server || raw->export_path;
+
+	for (unsigned int i = 0; i < conf->nr_devices; i++) {
+		const char *type = conf->device[i].fs.type;
+
+		conf->serves |= serves_bit(type, strlen(type));
+	}
+	if (chosen)
+		conf->serves |= serves_bit(conf->defaults.fs.type, strlen(conf->defaults.fs.type));
+}
+
+/* Capabilities and system calls that were given up do not come back. */
+static int check_served(const struct conf *conf, const struct conf_device *d)
+{
+	const char *type = d->fs.type;
+
+	if (conf->serves & serves_bit(type, strlen(type)))
+		return 0;
+	DOCA_LOG_ERR("%s: this process gave up what file systems of type %s need: "
+		     "start it with --may-serve=%s", d->tag, type, type);
+	return -EPERM;
+}
+
 static int set_devices(struct conf *conf, const struct raw *raw)
 {
 	struct conf_device first = { 0 };
@@ -543,7 +619,8 @@ static int check_late_device(struct conf *conf, const struct conf_device *d)
 		DOCA_LOG_ERR("%s: \"socket\" is the function's, as the board says", d->name);
 		return -EINVAL;
 	}
-	return check_names(conf);
+	rc = check_served(conf, d);
+	return rc ? rc : check_names(conf);
 }
 
 int conf_change_device(struct conf *conf, struct conf_device *d, struct json_object *keys)
@@ -612,7 +689,11 @@ int conf_load(struct conf *conf, int argc, char **argv)
 	if (!rc)
 		rc = conf_set_text((const char **)&conf->qmp, raw.qmp);
 	if (!rc)
+		rc = set_confinement(conf, &raw);
+	if (!rc)
 		rc = set_devices(conf, &raw);
+	if (!rc)
+		note_serves(conf, &raw);
 	if (!rc)
 		rc = check_devices(conf);
 	if (!rc)

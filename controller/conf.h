@@ -6,7 +6,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "filter.h"
 #include "fs/fs.h"
+#include "privileges.h"
 
 #define CONF_MAX_CPUS 256
 #define CONF_MAX_DEVICES 64
@@ -15,6 +17,9 @@
 #define CONF_DEFAULT_TAG "docavirtiofs"
 #define CONF_DEFAULT_QUEUES 32
 #define CONF_DEFAULT_QUEUE_SIZE 256
+
+/* Kinds of file system, which differ in the system calls and capabilities they take. */
+enum conf_serves { CONF_SERVES_LOCAL = 1, CONF_SERVES_NFS = 2, CONF_SERVES_NULL = 4 };
 
 struct conf_device {
 	char *name; /* by which the control socket knows it; NULL: the slot is free */
@@ -34,6 +39,9 @@ struct conf {
 	char *run; /* captive command or NULL */
 	char *rpc_socket; /* NULL: the usual place; "none": there is none */
 	char *qmp; /* control socket of the host's QEMU, or NULL */
+	enum filter_action seccomp;
+	struct priv_mods modcaps;
+	unsigned int serves; /* bits of enum conf_serves: no others ever */
 	unsigned int nr_devices; /* configured at the start; others come by the control socket */
 	struct conf_device device[CONF_MAX_DEVICES];
 	struct conf_device defaults; /* of these */

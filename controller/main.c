@@ -25,8 +25,10 @@
 #include "conf.h"
 #include "devtab.h"
 #include "doca_log.h"
+#include "filter.h"
 #include "manager.h"
 #include "platform.h"
+#include "privileges.h"
 #include "request.h"
 #include "rpc.h"
 #include "thread.h"
@@ -114,6 +116,47 @@ static void setup_signals(void)
 static void let_signals(bool in)
 {
 	pthread_sigmask(in ? SIG_UNBLOCK : SIG_BLOCK, &app.quit, NULL);
+}
+
+/* ---- what the process may do ---- */
+
+/* While there is one thread, and nobody to talk to yet. */
+static int confine(void)
+{
+	unsigned int needs = PRIV_START | (app.captive.pid ? PRIV_RUN : 0);
+	int rc;
+
+	if (app.conf.serves & CONF_SERVES_LOCAL)
+		needs |= PRIV_LOCAL;
+	if (app.conf.serves & CONF_SERVES_NFS)
+		needs |= PRIV_NFS;
+	for (unsigned int i = 0; i < app.conf.nr_devices; i++)
+		needs |= app.conf.device[i].fs.security_label ? PRIV_LABEL : 0;
+	rc = privileges_drop(needs, &app.conf.modcaps);
+	if (rc)
+		return rc;
+	rc = filter_install(app.conf.seccomp, app.conf.serves, app.captive.pid);
+	if (rc)
+		DOCA_LOG_ERR("system calls cannot be filtered: %s (--seccomp=none goes without)",
+			     strerror(-rc));
+	return rc;
+}
+
+static int started(void *arg)
+{
+	return privileges_started();
+}
+
+/* The sockets are there. */
+static int confine_rest(void)
+{
+	int rc = privileges_started();
+
+	for (unsigned int i = 0; !rc && i < app.threads.nr; i++)
+		rc = thr_call(&app.threads.thr[i], started, NULL);
+	if (rc)
+		DOCA_LOG_ERR("capabilities cannot be given up: %s", strerror(-rc));
+	return rc;
 }
 
 /* ---- the three phases ---- */
@@ -207,11 +250,12 @@ static int run(void)
 {
 	int status = EXIT_FAILURE;
 
-	if (thr_set_start(&app.threads, app.conf.cpu, app.conf.nr_cpus, app.conf.dma))
+	if (confine() || thr_set_start(&app.threads, app.conf.cpu, app.conf.nr_cpus, app.conf.dma))
 		return status;
 	app.devices.conf = &app.conf;
 	app.devices.threads = &app.threads;
-	if (!rpc_open(app.conf.rpc_socket, &app.devices, &app.rpc) && !start_devices())
+	if (!rpc_open(app.conf.rpc_socket, &app.devices, &app.rpc) && !start_devices() &&
+	    !confine_rest())
 		status = serve();
 	stop_rpc();
 	let_signals(true);

@@ -10,7 +10,9 @@
  * other processes, that to their root among them: nothing asks for those by name, but it is weaker.
  *
  * The parent cannot follow, since a process never changes its own process name space; it is the one
- * whom the outside knows by its pid. If it is killed, the kernel kills the child.
+ * whom the outside knows by its pid. If it is killed, the kernel kills the child. It keeps two
+ * capabilities, for the signals and the socket; the child gives up its own when it has read the
+ * configuration (main.c).
  */
 #include "sandbox.h"
 
@@ -29,15 +31,17 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "privileges.h"
 
 /* Any directory there is; what it shows is not needed any more once it is covered. */
 #define COVER "/proc"
+#define NAME "softdpu-virtiofsd"
 
 static int fail(const char *what)
 {
 	int err = errno;
 
-	fprintf(stderr, "softdpu-virtiofsd: sandbox: %s: %s\n", what, strerror(err));
+	fprintf(stderr, NAME ": sandbox: %s: %s\n", what, strerror(err));
 	return -err;
 }
 
@@ -52,11 +56,24 @@ static void passed_on(sigset_t *set)
 	sigaddset(set, SIGCHLD);
 }
 
-static _Noreturn void stay_outside(pid_t child, const char *socket)
+static int confine_outside(pid_t child, const char *socket, enum filter_action action)
 {
-	int sig, status;
+	static const struct priv_mods none;
+	int rc = privileges_drop(PRIV_RUN | (socket ? PRIV_UNLINK : 0), &none);
+
+	return rc ? rc : filter_install(action, 0, child);
+}
+
+static _Noreturn void stay_outside(pid_t child, const char *socket, enum filter_action action)
+{
+	int sig, status, rc = confine_outside(child, socket, action);
 	sigset_t set;
 
+	if (rc) {
+		fprintf(stderr, NAME ": the process outside the sandbox cannot be confined: %s\n",
+			strerror(-rc));
+		kill(child, SIGKILL);
+	}
 	passed_on(&set);
 	for (;;) {
 		sigwait(&set, &sig);
@@ -67,6 +84,9 @@ static _Noreturn void stay_outside(pid_t child, const char *socket)
 	}
 	if (socket)
 		unlink(socket);
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+		fprintf(stderr, NAME ": ended by its filter of system calls: the kernel's log has "
+			"the number of the call, and --seccomp=trap names it\n");
 	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
@@ -125,12 +145,10 @@ static int move_in(const char *dir)
 	close(tree);
 	if (null_tree >= 0)
 		close(null_tree);
-	if (!rc && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		rc = fail("giving up new privileges");
 	return rc;
 }
 
-int sandbox_enter(const char *dir, bool alone, const char *socket)
+int sandbox_enter(const char *dir, bool alone, const char *socket, enum filter_action action)
 {
 	sigset_t set, before;
 	pid_t child;
@@ -144,7 +162,7 @@ int sandbox_enter(const char *dir, bool alone, const char *socket)
 	if (child < 0)
 		return fail("fork");
 	if (child)
-		stay_outside(child, socket);
+		stay_outside(child, socket, action);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
 		return fail("ending with the parent");
 	sigprocmask(SIG_SETMASK, &before, NULL);

@@ -5,6 +5,8 @@
 
 #include <stdbool.h>
 
+#include "filter.h"
+
 /* Where the directory is inside. */
 #define SANDBOX_DIR "/share"
 
@@ -12,8 +14,9 @@
  * Goes on in a child whose whole tree is dir, below SANDBOX_DIR, and /proc; alone: in process and
  * network name spaces of its own as well. The caller itself stays outside: it passes signals on,
  * removes the socket file (NULL: none) at the end, and ends with the child's status; it does not
- * return. In the child 0 or -errno, reason on stderr.
+ * return. It gives up what it does not need for that, with a filter of system calls that has the
+ * given action. In the child 0 or -errno, reason on stderr.
  */
-int sandbox_enter(const char *dir, bool alone, const char *socket);
+int sandbox_enter(const char *dir, bool alone, const char *socket, enum filter_action action);
 
 #endif

@@ -5,7 +5,7 @@
 # of it is there. `demo` and `test` include `build`.
 set -eu
 
-build="gcc libc6-dev make meson ninja-build pkg-config liburing-dev libjson-c-dev"
+build="gcc libc6-dev make meson ninja-build pkg-config liburing-dev libjson-c-dev libseccomp-dev"
 guest="qemu-system-x86 busybox-static cpio pciutils"
 nfs="nfs-ganesha nfs-ganesha-vfs"
 # g++: the public headers must compile as C++; clang: second compiler, fuzzers, coverage of both.

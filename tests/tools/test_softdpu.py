@@ -162,8 +162,10 @@ def functions_are_listed(case):
 def functions_come_and_go(case):
     tool = Tool(case)
     case.file('board.json', BUILT_IN)
-    server = case.server('--null', env=tool.env)
+    server = case.server('--null', '--may-serve', 'local', env=tool.env)
     dev = tool.json('hotplug', 'add', '--tag', 'home', '--local', case.mkdir('home'), '-q', '2')
+    tool.refused(['hotplug', 'add', '--tag', 'x', '--nfs-server', 'h', '--nfs-export', '/e'],
+                 '--may-serve=nfs')
     assert (dev['name'], dev['hotplug_state'], dev['transport']) == \
         ('home', 'PLUG_IN_PROGRESS', 'vhost-user'), dev
     sock, vuid = dev['socket'], dev['vuid']
@@ -295,7 +297,7 @@ def manual_examples_run(case):
     server = None
     for line in lines:
         if not line.startswith('config') and not server:
-            server = case.server('--null', env=tool.env)
+            server = case.server('--null', '--may-serve', 'local', env=tool.env)
         tool(*shlex.split(line.replace('/srv/home', case.dir)))
     server.stop_well()
 

@@ -35,7 +35,7 @@ static _Thread_local struct {
 	struct cred_ids ids;
 } cred;
 
-/* Adds or removes one effective capability of this thread. */
+/* Adds or removes one effective capability of this thread, if it is permitted at all. */
 static int cred_cap(unsigned int cap, bool on)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -45,7 +45,7 @@ static int cred_cap(unsigned int cap, bool on)
 	if (syscall(SYS_capget, &head, data))
 		return -errno;
 	if (on)
-		data[cap / 32].effective |= bit;
+		data[cap / 32].effective |= bit & data[cap / 32].permitted;
 	else
 		data[cap / 32].effective &= ~bit;
 	return syscall(SYS_capset, &head, data) ? -errno : 0;
