@@ -408,7 +408,7 @@ static void test_refused(void **state)
 	assert_int_equal(op_getattr(&d, ROOT, &a), 0);
 	conns = __atomic_load_n(&f.conns, __ATOMIC_RELAXED);
 	assert_int_equal(op_getattr(&d, ROOT, &a), 0);
-	assert_int_equal(call_wait(bad), -EIO);
+	assert_int_equal(call_wait(bad), -EACCES);
 	assert_int_equal(__atomic_load_n(&f.conns, __ATOMIC_RELAXED), conns);
 	end();
 	free(bad);

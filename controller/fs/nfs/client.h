@@ -219,7 +219,8 @@ struct nfs_call {
 	uint32_t xid;
 	int err; /* given up with it */
 	uint8_t where; /* which list it is in */
-	bool resent;
+	uint8_t went_out; /* enum rpc_went: whole, without an answer */
+	bool resent; /* more than once, and at least one of them before now was whole */
 	uint8_t refused; /* times the RPC layer said no */
 	uint8_t retries, delays; /* timeouts, JUKEBOX answers so far */
 };
