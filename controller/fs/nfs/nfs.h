@@ -7,6 +7,7 @@
  *   nfs_attr.c    how long the guest may believe what it is told
  *   nfs_node.c    nodes (file handles), open files, conversions to FUSE
  *   nfs_meta.c nfs_create.c nfs_file.c nfs_dir.c   the operations
+ *   nfs_again.c   calls that were sent twice
  *   nfs_acl.c     ACLs as extended attributes
  *   nfs_lock.c    locks on the server
  *   nfs_commit.c  FLUSH FSYNC SYNCFS
@@ -92,12 +93,15 @@ struct nfs_fs {
 	TAILQ_HEAD(, nfs_wb) dirty;
 	uint64_t dirtied; /* under lock: files that ever became it */
 	uint32_t nr_dirty; /* atomic */
-	int sync_err; /* atomic: -errno of the last loss SYNCFS has not told */
+	/* for SYNCFS, under lock: -errno of the last loss, how many there were, how many were told of */
+	int sync_err;
+	uint32_t sync_losses, sync_told;
 	uint32_t epoch; /* atomic: counts times the server may have restarted; never 0 */
 	size_t keep_size; /* const: bytes of a thread's */
 	SLIST_HEAD(, nfs_keep) keeps; /* of all threads, also those that ended */
 	STAILQ_HEAD(, nfs_silly) silly_todo; /* to be removed by whichever thread polls next */
 	int has_silly; /* atomic: silly_todo is not empty */
+	int64_t clock_offset, clock_stamp; /* atomic, ns: nfs_again.c */
 	struct nfs_journal *journal; /* NULL: none */
 	struct nfs_locks locks;
 };
@@ -145,11 +149,13 @@ struct nreq {
 	struct nfs_wb *wb; /* WRITE and what changes sizes; SYNCFS: of the file under way */
 	uint64_t target; /* waiting: for the COMMIT that covers this */
 	uint64_t dirty_pos, dirty_last; /* SYNCFS: of nfs_wb_next_dirty() */
+	uint32_t sync_told; /* SYNCFS: fs.sync_told when it began */
 	struct nfs_kept *kept; /* WRITE: room for the copy */
 	struct nfs_owner *owner; /* locks: used */
 	struct nfs_lock lock;
 	void (*released)(struct nreq *n); /* FLUSH, RELEASE: after that */
 	uint64_t wait_ns, retry_ns; /* SETLKW */
+	uint64_t made_ns; /* MKDIR and its kin: when that began */
 	struct nfs_acl_work *acl; /* SETXATTR, REMOVEXATTR */
 	bool wb_ref; /* the reference is the request's own */
 	bool inside; /* it passed the gate of wb */
@@ -212,6 +218,22 @@ static inline enum nfs_open_kind nfs_open_kind(uint32_t flags)
 int nfs_take_wb(struct nreq *n, struct nfs_node *node);
 /* The node of a handle if there is one; pinned. */
 struct nfs_node *nfs_node_find(struct nfs_fs *nfs, const struct nfs_fh *fh);
+
+/* node2 becomes this object's, pinned. 0 or -errno. */
+int nfs_keep_node2(struct nreq *n, const struct nfs_fh *fh);
+/* Ends a request whose reply is an entry with that of node2, as it is now. */
+void nfs_entry_of_node2(struct nreq *n);
+/* The kernel's "new" encoding of device numbers, as FUSE carries it. */
+static inline uint32_t nfs_encode_dev(uint32_t major, uint32_t minor)
+{
+	return (minor & 0xff) | (major << 8) | ((minor & ~0xffu) << 12);
+}
+
+/* ---- nfs_again.c ---- */
+/* done() of calls that make a name which must be new; n->made_ns is set. */
+void nfs_made(struct nfs_call *call, int err, const struct nfs_result *res);
+/* A reply to a call that changed a directory, for what it says of the server's clock. */
+void nfs_clock_note(struct nfs_fs *nfs, const struct nfs_result *res);
 
 /* ---- nfs_attr.c ---- */
 /* A reply that changed n->node, or its directories: own changes do not make attributes age anew. */

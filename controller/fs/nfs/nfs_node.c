@@ -289,12 +289,6 @@ void nfs_done(struct nreq *n, int err)
 
 /* ---- conversions ---- */
 
-/* The kernel's "new" encoding of device numbers, as FUSE carries it. */
-static uint32_t encode_dev(uint32_t major, uint32_t minor)
-{
-	return (minor & 0xff) | (major << 8) | ((minor & ~0xffu) << 12);
-}
-
 void nfs_fill_attr(struct fuse_attr *out, const struct nfs_attr *a)
 {
 	out->ino = a->fileid;
@@ -310,7 +304,7 @@ void nfs_fill_attr(struct fuse_attr *out, const struct nfs_attr *a)
 	out->nlink = a->nlink;
 	out->uid = a->uid;
 	out->gid = a->gid;
-	out->rdev = encode_dev(a->rdev_major, a->rdev_minor);
+	out->rdev = nfs_encode_dev(a->rdev_major, a->rdev_minor);
 	out->blksize = 4096;
 }
 
@@ -344,8 +338,7 @@ int nfs_fill_entry(struct nreq *n, const struct nfs_fh *fh, const struct nfs_att
 
 static void entry_attr_done(struct nfs_call *call, int err, const struct nfs_result *res);
 
-/* The new object's node stays pinned as node2. */
-static int keep_node2(struct nreq *n, const struct nfs_fh *fh)
+int nfs_keep_node2(struct nreq *n, const struct nfs_fh *fh)
 {
 	struct nfs_fs *nfs = nfs_of(n->req);
 	struct node *node;
@@ -362,7 +355,7 @@ static int keep_node2(struct nreq *n, const struct nfs_fh *fh)
 /* A call about the new object: GETATTR, or SETATTR for what CREATE could not. */
 static void ask_about(struct nreq *n, const struct nfs_fh *fh, enum nfs_proc proc)
 {
-	int rc = keep_node2(n, fh);
+	int rc = nfs_keep_node2(n, fh);
 
 	if (rc) {
 		nfs_done(n, rc);
@@ -421,7 +414,7 @@ static bool needs_truncate(struct nreq *n, const struct nfs_fh *fh, const struct
 	if (n->req->in->opcode != FUSE_CREATE || !(n->req->create->flags & O_TRUNC) ||
 	    !attr->size || n->truncated)
 		return false;
-	rc = keep_node2(n, fh);
+	rc = nfs_keep_node2(n, fh);
 	if (!rc)
 		rc = nfs_take_wb(n, n->node2);
 	if (rc)
@@ -447,14 +440,19 @@ struct nfs_node *nfs_unsure_node(const struct nreq *n, const struct nfs_fh *fh)
 	return NULL;
 }
 
-static void entry_again(struct nreq *n)
+void nfs_entry_of_node2(struct nreq *n)
 {
 	const struct nfs_fh fh = n->node2->fh;
 
+	ask_about(n, &fh, NFS_GETATTR);
+}
+
+static void entry_again(struct nreq *n)
+{
 	nfs_wb_put(n->wb);
 	n->wb = NULL;
 	n->wb_ref = false;
-	ask_about(n, &fh, NFS_GETATTR);
+	nfs_entry_of_node2(n);
 }
 
 static bool is_unsure(struct nreq *n, const struct nfs_fh *fh)
@@ -494,16 +492,13 @@ static void entry_finish(struct nreq *n, const struct nfs_fh *fh, const struct n
 static void entry_attr_done(struct nfs_call *call, int err, const struct nfs_result *res)
 {
 	struct nreq *n = nreq_of(call);
-	struct nfs_fh fh;
 
-	if (err) {
+	if (err)
 		nfs_done(n, err);
-	} else if (res->has_attr) {
+	else if (res->has_attr)
 		entry_finish(n, &n->node2->fh, &res->attr);
-	} else {
-		fh = n->node2->fh;
-		ask_about(n, &fh, NFS_GETATTR);
-	}
+	else
+		nfs_entry_of_node2(n);
 }
 
 void nfs_entry_done(struct nfs_call *call, int err, const struct nfs_result *res)
