@@ -116,6 +116,8 @@ static int nfs_open_fs(const struct fs_config *cfg, struct fs **ret_fs, char *er
 		rc = make_tables(nfs);
 	if (!rc)
 		rc = open_journal(nfs, cfg, err);
+	if (!rc)
+		rc = nfs_locks_open(nfs, cfg, err);
 	if (rc) {
 		nfs_close(&nfs->fs);
 		return rc;
@@ -222,6 +224,8 @@ static int nfs_attach(struct fs *fs, struct thr *thr, unsigned int index, struct
 		rc = make_keep(t);
 	if (!rc)
 		rc = make_wake(t, thr);
+	if (!rc)
+		rc = nfs_lock_attach(t);
 	if (rc) {
 		thread_free(t);
 		return rc;
@@ -279,13 +283,14 @@ static void nfs_detach(struct fs_thread *ft)
 		nfs_wb_commit_all(t);
 	}
 	finish_up(t);
+	nfs_stats_end(t); /* from here on nobody wakes it */
+	nfs_lock_detach(t);
 	thr_watch_remove(t->thr, &t->wake);
 	close(t->wake.fd);
 	while ((s = STAILQ_FIRST(&t->removing))) {
 		STAILQ_REMOVE_HEAD(&t->removing, link);
 		free(s);
 	}
-	nfs_stats_end(t);
 	thread_free(t);
 }
 
@@ -327,6 +332,7 @@ static void nfs_reset(struct fs *fs)
 static void nfs_interrupt(struct fs_req *req)
 {
 	nfs_intr_note(&nfs_of(req)->intr, req->interrupt->unique);
+	nfs_locks_interrupted(nfs_of(req));
 	fs_req_done(req, 0);
 }
 

@@ -9,7 +9,7 @@
  *   nfs_meta.c nfs_create.c nfs_file.c nfs_dir.c   the operations
  *   nfs_again.c   calls that were sent twice
  *   nfs_acl.c     ACLs as extended attributes
- *   nfs_lock.c    locks on the server
+ *   nfs_lock*.c nlm_*.c nsm.c rpcbind.c   locks on the server; nfs_lock.h tells how
  *   nfs_commit.c  FLUSH FSYNC SYNCFS
  *   nfs_wb.c nfs_keep.c   what the server has but may still forget
  *   nfs_silly.c nfs_journal.c   files that are open and have lost their name
@@ -122,8 +122,13 @@ struct nfs_thread {
 	/* requests that go on here, put by any thread */
 	pthread_mutex_t inbox_lock;
 	struct nreq_list inbox;
-	struct nreq_list lock_waiting; /* SETLKWs */
+	struct nreq_list lock_waiting; /* SETLKWs that somebody else's lock stops */
 	uint32_t nr_lock_waiting;
+	bool lock_ended; /* no more calls about locks */
+	bool lock_due; /* atomic: look at all of them */
+	uint64_t lock_next_ns; /* when the first of them is asked for again */
+	uint64_t lock_heard_ns; /* the last look for calls of servers */
+	struct thr_watch calls; /* of the listener for them; fd -1: none */
 	struct nfs_lock_jobs lock_jobs; /* under way */
 	struct nfs_call ping;
 	bool pinging;
@@ -155,6 +160,12 @@ struct nreq {
 	struct nfs_lock lock;
 	void (*released)(struct nreq *n); /* FLUSH, RELEASE: after that */
 	uint64_t wait_ns, retry_ns; /* SETLKW */
+	LIST_ENTRY(nreq) waiter; /* of nfs_locks */
+	bool waits; /* it is in there: the server may call back */
+	bool blocked; /* the server said that it will */
+	bool granted; /* atomic: it has; under nfs_locks.lock */
+	bool asked_again; /* it was time to */
+	uint32_t kick; /* of nfs_locks, when it was asked for last */
 	uint64_t made_ns; /* MKDIR and its kin: when that began */
 	struct nfs_acl_work *acl; /* SETXATTR, REMOVEXATTR */
 	bool wb_ref; /* the reference is the request's own */
