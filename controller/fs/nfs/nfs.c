@@ -79,18 +79,6 @@ static int mount_export(struct nfs_fs *nfs, const struct fs_config *cfg, char *e
 	return nfsc_mount(&nfs->opts.mnt, &nfs->mnt, err, FS_ERR_LEN);
 }
 
-/* What an earlier controller left behind is queued for removal, and in the journal again. */
-static int open_journal(struct nfs_fs *nfs, const struct fs_config *cfg, char *err)
-{
-	struct nfs_silly *s;
-	int rc = journal_open(cfg->state_dir, nfs->place.server, nfs->place.export_path,
-			      nfs_silly_found, nfs, &nfs->journal, err);
-
-	STAILQ_FOREACH(s, &nfs->silly_todo, link)
-		journal_add(nfs->journal, &s->dir, &s->cred, s->name);
-	return rc;
-}
-
 static int nfs_open_fs(const struct fs_config *cfg, struct fs **ret_fs, char *err)
 {
 	struct nfs_fs *nfs = calloc(1, sizeof(*nfs));
@@ -115,7 +103,8 @@ static int nfs_open_fs(const struct fs_config *cfg, struct fs **ret_fs, char *er
 	if (!rc)
 		rc = make_tables(nfs);
 	if (!rc)
-		rc = open_journal(nfs, cfg, err);
+		rc = journal_open(cfg->state_dir, nfs->place.server, nfs->place.export_path,
+				  nfs_silly_found, nfs, &nfs->journal, err);
 	if (!rc)
 		rc = nfs_locks_open(nfs, cfg, err);
 	if (rc) {

@@ -43,6 +43,7 @@ struct nfs_silly {
 	struct nfs_fh dir;
 	struct nfs_cred cred; /* of who unlinked it */
 	char name[NFS_SILLY_LEN];
+	struct journal_name *journal; /* NULL: not in one */
 	bool linked; /* made with LINK: the file had its first name as well */
 	struct nfs_call call; /* for the REMOVE */
 	struct nfs_thread *thread;
@@ -150,6 +151,7 @@ struct nreq {
 	const char *lost_name; /* that name */
 	size_t moved; /* READ, WRITE: bytes so far */
 	void (*then)(struct nreq *n); /* what a preparing step leads to; what waits in a list */
+	void (*named)(struct nreq *n); /* UNLINK, RENAME: after nfs_silly_check() */
 	STAILQ_ENTRY(nreq) link; /* lists of nfs_wb.h, inbox */
 	struct nfs_wb *wb; /* WRITE and what changes sizes; SYNCFS: of the file under way */
 	uint64_t target; /* waiting: for the COMMIT that covers this */
@@ -284,7 +286,8 @@ void nfs_silly_settle(struct nreq *n, int err);
 void nfs_silly_closed(struct nfs_fs *nfs, struct nfs_node *node); /* last close */
 void nfs_silly_poll(struct nfs_thread *t);
 /* A name an earlier controller left behind; arg is the struct nfs_fs. Before threads are attached. */
-void nfs_silly_found(void *arg, const struct nfs_fh *dir, const struct nfs_cred *cred, const char *name);
+void nfs_silly_found(void *arg, const struct nfs_fh *dir, const struct nfs_cred *cred, const char *name,
+		     struct journal_name *jn);
 
 /* ---- nfs_stats.c: a thread's client counts from begin to end ---- */
 void nfs_stats_begin(struct nfs_thread *t);
