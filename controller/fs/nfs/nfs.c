@@ -43,6 +43,7 @@ static void nfs_close(struct fs *fs)
 		keep_destroy(keep);
 	}
 	journal_close(nfs->journal);
+	nfs_groups_close(nfs->groups);
 	pthread_mutex_destroy(&nfs->lock);
 	free(nfs->place.server);
 	free(nfs->place.export_path);
@@ -107,6 +108,8 @@ static int nfs_open_fs(const struct fs_config *cfg, struct fs **ret_fs, char *er
 				  nfs_silly_found, nfs, &nfs->journal, err);
 	if (!rc)
 		rc = nfs_locks_open(nfs, cfg, err);
+	if (!rc && nfs->opts.host_groups)
+		rc = nfs_groups_open(&nfs->groups);
 	if (rc) {
 		nfs_close(&nfs->fs);
 		return rc;
@@ -219,6 +222,7 @@ static int nfs_attach(struct fs *fs, struct thr *thr, unsigned int index, struct
 		thread_free(t);
 		return rc;
 	}
+	nfs_groups_attach(t, t->nfs->groups);
 	__atomic_add_fetch(&t->nfs->nr_threads, 1, __ATOMIC_RELAXED);
 	nfs_stats_begin(t);
 	*ret_ft = &t->ft;
@@ -230,6 +234,7 @@ static int nfs_poll(struct fs_thread *ft)
 	struct nfs_thread *t = container_of(ft, struct nfs_thread, ft);
 	int n;
 
+	nfs_groups_poll(t);
 	nfs_silly_poll(t);
 	nfs_wb_poll(t);
 	nfs_lock_poll(t);
@@ -274,6 +279,7 @@ static void nfs_detach(struct fs_thread *ft)
 	finish_up(t);
 	nfs_stats_end(t); /* from here on nobody wakes it */
 	nfs_lock_detach(t);
+	nfs_groups_detach(t);
 	thr_watch_remove(t->thr, &t->wake);
 	close(t->wake.fd);
 	while ((s = STAILQ_FIRST(&t->removing))) {
@@ -302,6 +308,7 @@ static void nfs_cancel(struct fs_thread *ft)
 {
 	struct nfs_thread *t = container_of(ft, struct nfs_thread, ft);
 
+	nfs_groups_abort(t);
 	nfs_wb_abort(t);
 	nfs_lock_abort(t);
 	nfs_client_abort(t->client);

@@ -8,6 +8,7 @@
  *   nfs_node.c    nodes (file handles), open files, conversions to FUSE
  *   nfs_meta.c nfs_create.c nfs_file.c nfs_dir.c   the operations
  *   nfs_again.c   calls that were sent twice
+ *   nfs_groups.c  groups=host
  *   nfs_acl.c     ACLs as extended attributes
  *   nfs_lock*.c nlm_*.c nsm.c rpcbind.c   locks on the server; nfs_lock.h tells how
  *   nfs_commit.c  FLUSH FSYNC SYNCFS
@@ -29,6 +30,7 @@
 #include "fs/fs.h"
 #include "fs/nodetab.h"
 #include "fs/nfs/client.h"
+#include "fs/nfs/nfs_groups.h"
 #include "fs/nfs/nfs_journal.h"
 #include "fs/nfs/nfs_lock.h"
 #include "fs/nfs/nfs_opts.h"
@@ -49,6 +51,8 @@ struct nfs_silly {
 	struct nfs_thread *thread;
 };
 
+#define NFS_NO_GID UINT32_MAX
+
 struct nfs_node {
 	struct node node;
 	struct nfs_fh fh; /* const */
@@ -62,6 +66,7 @@ struct nfs_node {
 	uint64_t told; /* hash of what the guest knows; 0: nothing */
 	uint32_t told_at, age; /* s */
 	uint64_t fsid; /* atomic; of the server's file system, as seen last */
+	uint32_t gid; /* atomic; as seen last, or NFS_NO_GID */
 };
 _Static_assert(sizeof(struct nfs_node) < 200, "a guest may make us hold millions of nodes");
 
@@ -104,6 +109,7 @@ struct nfs_fs {
 	int has_silly; /* atomic: silly_todo is not empty */
 	int64_t clock_offset, clock_stamp; /* atomic, ns: nfs_again.c */
 	struct nfs_journal *journal; /* NULL: none */
+	struct groups_pool *groups; /* NULL: those the guest sends */
 	struct nfs_locks locks;
 };
 
@@ -136,6 +142,7 @@ struct nfs_thread {
 	uint64_t ping_ns;
 	bool has_mail; /* atomic */
 	struct thr_watch wake; /* eventfd */
+	struct nfs_groups groups;
 };
 
 /* fs_req->ctx */
@@ -143,6 +150,8 @@ struct nreq {
 	struct fs_req *req;
 	struct nfs_call call;
 	struct nfs_cred cred;
+	uint32_t sent_groups; /* of it, the first: the guest's */
+	STAILQ_ENTRY(nreq) group_link; /* while they are asked for */
 	struct nfs_node *node; /* of in->nodeid, or of open */
 	struct nfs_node *node2; /* LINK: the file; RENAME: the other directory */
 	struct nfs_open *open;

@@ -35,6 +35,7 @@ static bool node_equal(const struct node *node, const void *key)
 static int node_init(void *fs, struct node *node, const void *key)
 {
 	container_of(node, struct nfs_node, node)->fh = *(const struct nfs_fh *)key;
+	container_of(node, struct nfs_node, node)->gid = NFS_NO_GID;
 	return 0;
 }
 
@@ -105,6 +106,7 @@ int nfs_root(struct nfs_fs *nfs)
 		return rc;
 	root = nodetab_get(nfs->nodes, NODETAB_ROOT);
 	container_of(root, struct nfs_node, node)->fsid = nfs->mnt.root_attr.fsid;
+	container_of(root, struct nfs_node, node)->gid = nfs->mnt.root_attr.gid;
 	nodetab_put(nfs->nodes, root);
 	return 0;
 }
@@ -169,6 +171,7 @@ static void take_cred(struct nreq *n)
 	n->cred.ngroups = min(req->ngroups, (uint32_t)NFS_MAX_GROUPS);
 	for (uint32_t i = 0; i < n->cred.ngroups; i++)
 		n->cred.groups[i] = req->groups[i];
+	n->sent_groups = n->cred.ngroups;
 }
 
 /* Everything but the node, which is pinned. */
@@ -265,6 +268,8 @@ void nfs_prepare(struct nreq *n, enum nfs_proc proc)
 void nfs_go(struct nreq *n, void (*done)(struct nfs_call *, int, const struct nfs_result *))
 {
 	n->call.done = done;
+	if (!nfs_groups_complete(n))
+		return; /* it goes out when they are known */
 	nfs_client_call(container_of(n->req->ft, struct nfs_thread, ft)->client, &n->call);
 }
 
