@@ -366,7 +366,7 @@ static void send_late(struct fake *f)
 	}
 }
 
-/* verdict: FAKE_DENY, FAKE_NO_PROGRAM, or any other for a reply as it is. */
+/* verdict: FAKE_DENY, FAKE_NO_PROGRAM, FAKE_SYSTEM_ERR, or any other for a reply as it is. */
 static void send_reply(struct fake *f, int conn, struct fake_call *c, enum fake_verdict verdict)
 {
 	bool denied = verdict == FAKE_DENY;
@@ -380,7 +380,7 @@ static void send_reply(struct fake *f, int conn, struct fake_call *c, enum fake_
 	put32(&head, denied ? 1 : 0); /* AUTH_ERROR, or the verifier's flavor */
 	put32(&head, denied ? 1 : 0); /* AUTH_BADCRED, or its length */
 	if (!denied)
-		put32(&head, verdict == FAKE_NO_PROGRAM ? 1 : 0); /* PROG_UNAVAIL, SUCCESS */
+		put32(&head, verdict == FAKE_NO_PROGRAM ? 1 : verdict == FAKE_SYSTEM_ERR ? 5 : 0);
 	len = head.out_len + (denied ? 0 : c->out_len);
 	if (!c->delay_ms || !put_off(f, conn, f->reply, len, c->delay_ms))
 		send_all(f->fd[conn], f->reply, len);
@@ -425,6 +425,7 @@ static bool serve(struct fake *f, int conn)
 	case FAKE_REPLY:
 	case FAKE_DENY:
 	case FAKE_NO_PROGRAM:
+	case FAKE_SYSTEM_ERR:
 		send_reply(f, conn, &c, verdict);
 		return true;
 	case FAKE_RAW:

@@ -24,6 +24,7 @@ enum fake_verdict {
 	FAKE_TWICE, /* what the handler wrote, two times */
 	FAKE_DENY, /* refused by the RPC layer: credential rejected */
 	FAKE_NO_PROGRAM, /* refused, too: there is no such program */
+	FAKE_SYSTEM_ERR, /* or no memory, or whatever */
 	FAKE_RAW, /* out is sent as it is, record mark and all */
 };
 

@@ -10,14 +10,22 @@
 struct fake f;
 struct drive d;
 
+void begin_with(enum fake_verdict (*handle)(struct fake *f, struct fake_call *c), const char *more)
+{
+	char opts[128];
+
+	fake_start(&f, handle);
+	snprintf(opts, sizeof(opts), "nfsport=%u,mountport=%u%s", f.port, f.port, more);
+	nfs_drive(&d, "/x", opts);
+}
+
 /* timeo: short only where silence is the point; a busy machine must not look like a dead server. */
 void begin_timeo(enum fake_verdict (*handle)(struct fake *f, struct fake_call *c), int timeo)
 {
-	char opts[64];
+	char more[32];
 
-	fake_start(&f, handle);
-	snprintf(opts, sizeof(opts), "nfsport=%u,mountport=%u,timeo=%d", f.port, f.port, timeo);
-	nfs_drive(&d, "/x", opts);
+	snprintf(more, sizeof(more), ",timeo=%d", timeo);
+	begin_with(handle, more);
 }
 
 void begin(enum fake_verdict (*handle)(struct fake *f, struct fake_call *c))

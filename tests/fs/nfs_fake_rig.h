@@ -11,6 +11,8 @@ extern struct drive d;
 
 /* timeo: short only where silence is the point; a busy machine must not look like a dead server. */
 void begin_timeo(enum fake_verdict (*handle)(struct fake *f, struct fake_call *c), int timeo);
+/* more: options behind those that name the server, ",soft". */
+void begin_with(enum fake_verdict (*handle)(struct fake *f, struct fake_call *c), const char *more);
 void begin(enum fake_verdict (*handle)(struct fake *f, struct fake_call *c));
 void end(void);
 /* How often the server was called with this procedure. */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "memfs_int.h"
 
@@ -243,6 +244,7 @@ static void restart(struct fake *f, struct memfs *m)
 		i->size = i->stable_size;
 	}
 	memset(m->locks, 0, sizeof(m->locks));
+	memset(m->nlm.wait, 0, sizeof(m->nlm.wait));
 	__atomic_store_n(&f->kick, 1, __ATOMIC_RELEASE);
 }
 
@@ -406,6 +408,7 @@ struct memfs *memfs_start(struct fake *f, unsigned int seed)
 	m->seed = seed;
 	m->verf = 0x1000 + seed;
 	m->rtmax = m->wtmax = 1 << 20;
+	m->nlm.fd = -1;
 	m->drc = calloc(DRC_SLOTS, sizeof(*m->drc));
 	root = inode_new(m, S_IFDIR | 0777, 0, 0);
 	root->nlink = 2;
@@ -433,6 +436,8 @@ void memfs_stop(struct fake *f)
 		inode_put(m, i);
 	}
 	free(m->drc);
+	if (m->nlm.fd >= 0)
+		close(m->nlm.fd);
 	pthread_mutex_destroy(&m->lock);
 	free(m);
 	the_memfs = NULL;

@@ -74,6 +74,26 @@ struct memfs_lock {
 	uint64_t start, end; /* end not included */
 };
 
+/* How it tells who waits that a lock is free; NEVER: it does not let anybody wait. */
+enum memfs_grant { GRANT_NEVER, GRANT_CALL, GRANT_MSG, GRANT_UDP, GRANT_LOST };
+
+/* A lock somebody waits for, as it was asked for. */
+struct memfs_waiter {
+	struct memfs_lock lock; /* ino 0: none */
+	uint8_t fh[64], oh[64];
+	uint32_t fh_len, oh_len;
+};
+
+/* memfs_nlm.c */
+struct memfs_nlm {
+	enum memfs_grant how;
+	uint16_t tcp, udp; /* of the client's lock manager */
+	struct memfs_waiter wait[16], last; /* last: granted */
+	int fd; /* of the last GRANTED, whose answer comes there; -1: none */
+	unsigned int asked, blocked, cancels, free_alls, answers; /* calls so far; answers: GRANTED_RES */
+	uint32_t answer; /* status of the last */
+};
+
 struct memfs {
 	pthread_mutex_t lock;
 	struct memfs_inode ino[MEMFS_INODES];
@@ -85,6 +105,7 @@ struct memfs {
 	bool no_acl; /* nor is NFSACL */
 	bool grace; /* only locks that are reclaimed are given */
 	struct memfs_lock locks[MEMFS_LOCKS];
+	struct memfs_nlm nlm;
 	unsigned int fault[NR_FAULTS], hits[NR_FAULTS];
 	unsigned int restarts, seed, drc_hits, calls;
 	uint64_t limit; /* bytes all files may have; 0: no limit */
@@ -120,6 +141,21 @@ void memfs_set_fsid(struct memfs *m, const char *path, uint64_t fsid);
 uint64_t memfs_mtime(struct memfs *m, const char *path);
 unsigned int memfs_nr_locks(struct memfs *m);
 void memfs_set_grace(struct memfs *m, bool grace);
+/* Locks are gone, as with a restart, but its connections stay. */
+void memfs_forget_locks(struct memfs *m);
+/* From now on who waits is called back, on these ports. */
+void memfs_set_grant(struct memfs *m, enum memfs_grant how, uint16_t tcp, uint16_t udp);
+/* What it counted, and who waits. */
+struct memfs_nlm memfs_nlm(struct memfs *m);
+/*
+ * Grants the lock it granted last once more, over TCP, from this address (NULL: its own), after adding that to the
+ * last byte of the owner handle. The socket, the caller's to close, on which the answer comes, or -1.
+ */
+int memfs_grant_again(struct memfs *m, const char *from, uint8_t forge);
+/* The status in an answer to a GRANTED; -EAGAIN: none yet, -ECONNRESET: there will be none. */
+int memfs_grant_answer(int fd);
+/* Its status monitor says that it has restarted. */
+void memfs_notify(struct memfs *m, uint32_t state);
 /* Names in a directory that begin so. */
 unsigned int memfs_count(struct memfs *m, const char *dir, const char *prefix);
 const char *memfs_fault_name(enum memfs_fault fault);

@@ -69,6 +69,7 @@ enum nfs_proc {
 	NFS_NR_PROCS,
 	NFSACL_GETACL = NFS_NR_PROCS, NFSACL_SETACL, /* NFSACL v3, the server's NFS port */
 	NLM_TEST, NLM_LOCK, NLM_CANCEL, NLM_UNLOCK, /* NLM v4, a connection of its own */
+	NLM_GRANTED_RES, NLM_FREE_ALL,
 	NFS_NR_CALLS
 };
 /* "GETATTR", ...: for statistics and messages. */
@@ -108,7 +109,8 @@ struct nfs_acl {
 };
 
 /*
- * A byte range lock: the whole of it is read when the call is sent, so it must live until done().
+ * A byte range lock: the whole of it is read when the call is sent, so it must live until done(). GRANTED_RES: oh
+ * is the cookie it answers, svid the enum nlm_stat; FREE_ALL: state alone.
  */
 #define NFS_OH_MAX 64
 struct nfs_lock {
@@ -220,7 +222,8 @@ struct nfs_call {
 	uint32_t xid;
 	int err; /* given up with it */
 	uint8_t where; /* which list it is in */
-	bool resent;
+	uint8_t went_out; /* enum rpc_went: whole, without an answer */
+	bool resent; /* more than once, and at least one of them before now was whole */
 	uint8_t refused; /* times the RPC layer said no */
 	uint8_t retries, delays; /* timeouts, JUKEBOX answers so far */
 };

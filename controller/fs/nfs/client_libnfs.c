@@ -51,6 +51,8 @@ DOCA_LOG_REGISTER(VIRTIOFS::NFS);
 /* JUKEBOX: the server is busy with this file; Linux waits 5 s, we start lower. */
 #define JUKEBOX_NS 500000000ull
 #define REFUSED_MAX 5
+/* libnfs builds a request in 4096 bytes: a target that leaves no room for the rest is never sent. */
+#define TARGET_MAX 3072
 #define TICK_MS 100
 
 enum state { DOWN, CONNECTING, UP };
@@ -261,6 +263,8 @@ static int send_one(struct nfs_client *c, struct nfs_call *call)
 {
 	int rc;
 
+	if (call->target && strlen(call->target) > TARGET_MAX)
+		return -ENAMETOOLONG;
 	while (!call->xid)
 		call->xid = ++c->next_xid;
 	rpc_set_next_xid(c->rpc, call->xid);

@@ -14,8 +14,9 @@
  * heard since is made anew, and on one that is alive just the call is sent again, with its id. Soft
  * calls end after timeo * (retrans + 1). NFS3ERR_JUKEBOX and a lock manager's grace period are
  * waited out, as new calls, with growing pauses. A call refused by the RPC layer (credential,
- * program, arguments) while its connection is good is tried REFUSED_MAX times, since a restarting
- * server refuses for a while, then EIO: it must not hold up others.
+ * program, arguments) while its connection is good is tried again, since a restarting server refuses
+ * for a while: for ever if that is what it looks like, and in any case what writes data (hard); else
+ * REFUSED_MAX times, or retrans (soft). It holds up no others meanwhile.
  *
  * Timers are looked at every TICK_MS, and only while calls are out. Nothing is allocated for a
  * call.
@@ -118,11 +119,16 @@ struct nfs_call *rpc_find(struct rpc_conn *conn, uint32_t xid)
 	/* Waiting to be sent again is as good as sent, if it was, on this very connection. */
 	if (!call || call->conn != conn || !call->sent_end || call->where > RPC_FLIGHT)
 		return NULL;
-	if (rpc_sending(conn, call)) {
-		rpc_conn_lose(conn, "an answer came before its question");
-		return NULL;
-	}
-	return call;
+	if (!rpc_sending(conn, call))
+		return call;
+	/*
+	 * The answer to an earlier sending, the next being stuck in a full socket: as good as any. But the
+	 * data of a WRITE is still to leave from where it is, so that call waits for its last answer.
+	 */
+	if (call->went_out == RPC_OUT_HERE)
+		return call->proc == NFS_WRITE ? NULL : call;
+	rpc_conn_lose(conn, "an answer came before its question");
+	return NULL;
 }
 
 void rpc_depart(struct rpc_conn *conn, struct nfs_call *call)
@@ -131,6 +137,7 @@ void rpc_depart(struct rpc_conn *conn, struct nfs_call *call)
 	struct nfs_op_stats *s = stats_of(c, call);
 
 	move(c, call, RPC_FLIGHT);
+	call->resent |= call->went_out != RPC_NOT_OUT;
 	conn->nr_flight++;
 	conn->nr_large += is_large(call);
 	if (!call->sent_ns)
@@ -228,6 +235,7 @@ static void postpone(struct nfs_client *c, struct nfs_call *call, uint64_t pause
 	drop_xid(call);
 	call->sent_end = 0;
 	call->retries = 0;
+	call->went_out = RPC_NOT_OUT; /* answered, if only with "later"; call->resent stays what it is */
 	call->sent_ns = clock_ns() + pause;
 	call->patient_ns = call->sent_ns;
 	move(c, call, RPC_LATER);
@@ -242,6 +250,19 @@ static bool asks_patience(const struct nfs_call *call, int err)
 	if (nfs3_is_nlm(call->proc))
 		return err == -EBUSY && !call->lock->reclaim;
 	return err == -EAGAIN;
+}
+
+/* Data that the guest believes to be written: no refusal may cost it while there is hope. */
+static bool must_not_fail(const struct nfs_call *call)
+{
+	return call->proc == NFS_WRITE || call->proc == NFS_COMMIT;
+}
+
+static void complain(struct nfs_client *c)
+{
+	if (!c->complained)
+		DOCA_LOG_WARN("nfs: server %s not responding, still trying", c->mnt->opts.server);
+	c->complained = true;
 }
 
 static void recovered(struct rpc_conn *conn)
@@ -263,6 +284,10 @@ void rpc_answered(struct rpc_conn *conn, struct nfs_call *call, int err, struct 
 	recovered(conn);
 	rpc_count(s->rtt_ns, c->now_ns - min(c->now_ns, call->sent_ns));
 	rpc_count(s->bytes_recv, bytes);
+	if (err == -EBADMSG && must_not_fail(call)) { /* what it said of the data is not known */
+		rpc_refused(conn, call, -EIO);
+		return;
+	}
 	if (asks_patience(call, err)) {
 		rpc_count(c->stats.jukebox, 1);
 		c->work++;
@@ -273,22 +298,62 @@ void rpc_answered(struct rpc_conn *conn, struct nfs_call *call, int err, struct 
 	rpc_finish(c, call, err == -EBADMSG ? -EIO : err, res);
 }
 
+/*
+ * NFS itself comes back, its companions may not exist at all. A server that starts refuses everything for a
+ * while; what does not look like that is the call's own fault, and is not tried for ever.
+ */
+static bool is_final(const struct nfs_client *c, const struct nfs_call *call, int err)
+{
+	enum nfs_softness soft = call->soft ? NFS_SOFTERR : c->mnt->opts.soft;
+
+	if (call->proc >= NFSACL_GETACL)
+		return err == -EOPNOTSUPP || err == -EPROTONOSUPPORT ||
+		       call->refused >= REFUSED_MAX;
+	if (err == -EOPNOTSUPP && !must_not_fail(call))
+		return true;
+	if (soft != NFS_HARD)
+		return call->refused > c->mnt->opts.retrans;
+	return !must_not_fail(call) && (err == -EACCES || err == -EINVAL) &&
+	       call->refused >= REFUSED_MAX;
+}
+
+static int refusal_error(const struct nfs_call *call, int err)
+{
+	if (err == -EOPNOTSUPP || (err == -EPROTONOSUPPORT && call->proc >= NFSACL_GETACL))
+		return -EOPNOTSUPP;
+	return err == -EACCES ? -EACCES : -EIO;
+}
+
+/* Once a call, when it has become plain that this takes longer. */
+static void complain_refused(struct nfs_client *c, const struct nfs_call *call, int err)
+{
+	if (call->refused != REFUSED_MAX)
+		return;
+	if (err == -EACCES)
+		DOCA_LOG_WARN("nfs: server %s refuses the credentials of user %u for %s, still trying",
+			      c->mnt->opts.server, call->cred ? call->cred->uid : 0,
+			      nfs_proc_name(call->proc));
+	else
+		complain(c);
+}
+
 void rpc_refused(struct rpc_conn *conn, struct nfs_call *call, int err)
 {
 	struct nfs_client *c = conn->client;
 	struct nfs_result none = { 0 };
-	/* NFS itself comes back; its companions may not exist at all. */
-	bool final = err == -EOPNOTSUPP ||
-		     (err == -EPROTONOSUPPORT && call->proc >= NFSACL_GETACL);
+	unsigned int late;
 
 	DOCA_LOG_DBG("procedure %s refused: %s", nfs_proc_name(call->proc), strerror(-err));
-	recovered(conn);
-	if (final)
-		rpc_finish(c, call, -EOPNOTSUPP, &none);
-	else if (++call->refused >= REFUSED_MAX)
-		rpc_finish(c, call, -EIO, &none);
-	else
-		postpone(c, call, DELAY_FIRST_NS);
+	conn->backoff_ns = 0; /* somebody is there */
+	call->refused = (uint8_t)min(call->refused + 1, UINT8_MAX);
+	if (is_final(c, call, err)) {
+		rpc_finish(c, call, refusal_error(call, err), &none);
+		return;
+	}
+	complain_refused(c, call, err);
+	late = call->refused > REFUSED_MAX ? min(call->refused - REFUSED_MAX, 8) : 0;
+	c->work++;
+	postpone(c, call, min(DELAY_FIRST_NS << late, DELAY_MAX_NS));
 }
 
 /* ---- giving calls to connections ---- */
@@ -321,6 +386,7 @@ void nfs_client_call(struct nfs_client *c, struct nfs_call *call)
 	call->where = RPC_NOWHERE;
 	call->xid = 0;
 	call->resent = false;
+	call->went_out = RPC_NOT_OUT;
 	call->refused = call->retries = call->delays = 0;
 	call->start_ns = call->patient_ns = clock_ns();
 	call->sent_ns = call->sent_end = 0;
@@ -334,13 +400,6 @@ void nfs_client_call(struct nfs_client *c, struct nfs_call *call)
 static uint64_t timeo_ns(const struct nfs_client *c)
 {
 	return c->mnt->opts.timeo_ms * 1000000ull;
-}
-
-static void complain(struct nfs_client *c)
-{
-	if (!c->complained)
-		DOCA_LOG_WARN("nfs: server %s not responding, still trying", c->mnt->opts.server);
-	c->complained = true;
 }
 
 static bool wants(const struct rpc_conn *conn)
@@ -360,7 +419,7 @@ static void overdue(struct rpc_conn *conn, struct nfs_call *call)
 		rpc_conn_lose(conn, "no answer");
 		return;
 	}
-	call->resent = true;
+	call->went_out = RPC_OUT_HERE;
 	move(c, call, RPC_QUEUE);
 }
 

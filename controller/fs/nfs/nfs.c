@@ -43,6 +43,7 @@ static void nfs_close(struct fs *fs)
 		keep_destroy(keep);
 	}
 	journal_close(nfs->journal);
+	nfs_groups_close(nfs->groups);
 	pthread_mutex_destroy(&nfs->lock);
 	free(nfs->place.server);
 	free(nfs->place.export_path);
@@ -83,18 +84,6 @@ static int mount_export(struct nfs_fs *nfs, const struct fs_config *cfg, char *e
 	return nfsc_mount(&nfs->opts.mnt, &nfs->mnt, err, FS_ERR_LEN);
 }
 
-/* What an earlier controller left behind is queued for removal, and in the journal again. */
-static int open_journal(struct nfs_fs *nfs, const struct fs_config *cfg, char *err)
-{
-	struct nfs_silly *s;
-	int rc = journal_open(cfg->state_dir, nfs->place.server, nfs->place.export_path,
-			      nfs_silly_found, nfs, &nfs->journal, err);
-
-	STAILQ_FOREACH(s, &nfs->silly_todo, link)
-		journal_add(nfs->journal, &s->dir, &s->cred, s->name);
-	return rc;
-}
-
 static int nfs_open_fs(const struct fs_config *cfg, struct fs **ret_fs, char *err)
 {
 	struct nfs_fs *nfs = calloc(1, sizeof(*nfs));
@@ -119,7 +108,12 @@ static int nfs_open_fs(const struct fs_config *cfg, struct fs **ret_fs, char *er
 	if (!rc)
 		rc = make_tables(nfs);
 	if (!rc)
-		rc = open_journal(nfs, cfg, err);
+		rc = journal_open(cfg->state_dir, nfs->place.server, nfs->place.export_path,
+				  nfs_silly_found, nfs, &nfs->journal, err);
+	if (!rc)
+		rc = nfs_locks_open(nfs, cfg, err);
+	if (!rc && nfs->opts.host_groups)
+		rc = nfs_groups_open(&nfs->groups);
 	if (rc) {
 		nfs_close(&nfs->fs);
 		return rc;
@@ -226,10 +220,13 @@ static int nfs_attach(struct fs *fs, struct thr *thr, unsigned int index, struct
 		rc = make_keep(t);
 	if (!rc)
 		rc = make_wake(t, thr);
+	if (!rc)
+		rc = nfs_lock_attach(t);
 	if (rc) {
 		thread_free(t);
 		return rc;
 	}
+	nfs_groups_attach(t, t->nfs->groups);
 	__atomic_add_fetch(&t->nfs->nr_threads, 1, __ATOMIC_RELAXED);
 	nfs_stats_begin(t);
 	*ret_ft = &t->ft;
@@ -241,6 +238,7 @@ static int nfs_poll(struct fs_thread *ft)
 	struct nfs_thread *t = container_of(ft, struct nfs_thread, ft);
 	int n;
 
+	nfs_groups_poll(t);
 	nfs_silly_poll(t);
 	nfs_wb_poll(t);
 	nfs_lock_poll(t);
@@ -283,13 +281,15 @@ static void nfs_detach(struct fs_thread *ft)
 		nfs_wb_commit_all(t);
 	}
 	finish_up(t);
+	nfs_stats_end(t); /* from here on nobody wakes it */
+	nfs_lock_detach(t);
+	nfs_groups_detach(t);
 	thr_watch_remove(t->thr, &t->wake);
 	close(t->wake.fd);
 	while ((s = STAILQ_FIRST(&t->removing))) {
 		STAILQ_REMOVE_HEAD(&t->removing, link);
 		free(s);
 	}
-	nfs_stats_end(t);
 	thread_free(t);
 }
 
@@ -312,6 +312,7 @@ static void nfs_cancel(struct fs_thread *ft)
 {
 	struct nfs_thread *t = container_of(ft, struct nfs_thread, ft);
 
+	nfs_groups_abort(t);
 	nfs_wb_abort(t);
 	nfs_lock_abort(t);
 	nfs_client_abort(t->client);
@@ -331,6 +332,7 @@ static void nfs_reset(struct fs *fs)
 static void nfs_interrupt(struct fs_req *req)
 {
 	nfs_intr_note(&nfs_of(req)->intr, req->interrupt->unique);
+	nfs_locks_interrupted(nfs_of(req));
 	fs_req_done(req, 0);
 }
 

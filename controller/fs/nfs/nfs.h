@@ -7,8 +7,10 @@
  *   nfs_attr.c    how long the guest may believe what it is told
  *   nfs_node.c    nodes (file handles), open files, conversions to FUSE
  *   nfs_meta.c nfs_create.c nfs_file.c nfs_dir.c   the operations
+ *   nfs_again.c   calls that were sent twice
+ *   nfs_groups.c  groups=host
  *   nfs_acl.c     ACLs as extended attributes
- *   nfs_lock.c    locks on the server
+ *   nfs_lock*.c nlm_*.c nsm.c rpcbind.c   locks on the server; nfs_lock.h tells how
  *   nfs_commit.c  FLUSH FSYNC SYNCFS
  *   nfs_wb.c nfs_keep.c   what the server has but may still forget
  *   nfs_silly.c nfs_journal.c   files that are open and have lost their name
@@ -29,6 +31,7 @@
 #include "fs/idmap.h"
 #include "fs/nodetab.h"
 #include "fs/nfs/client.h"
+#include "fs/nfs/nfs_groups.h"
 #include "fs/nfs/nfs_journal.h"
 #include "fs/nfs/nfs_lock.h"
 #include "fs/nfs/nfs_opts.h"
@@ -43,10 +46,13 @@ struct nfs_silly {
 	struct nfs_fh dir;
 	struct nfs_cred cred; /* of who unlinked it */
 	char name[NFS_SILLY_LEN];
+	struct journal_name *journal; /* NULL: not in one */
 	bool linked; /* made with LINK: the file had its first name as well */
 	struct nfs_call call; /* for the REMOVE */
 	struct nfs_thread *thread;
 };
+
+#define NFS_NO_GID UINT32_MAX
 
 struct nfs_node {
 	struct node node;
@@ -61,6 +67,7 @@ struct nfs_node {
 	uint64_t told; /* hash of what the guest knows; 0: nothing */
 	uint32_t told_at, age; /* s */
 	uint64_t fsid; /* atomic; of the server's file system, as seen last */
+	uint32_t gid; /* atomic; as seen last, or NFS_NO_GID */
 };
 _Static_assert(sizeof(struct nfs_node) < 200, "a guest may make us hold millions of nodes");
 
@@ -94,13 +101,17 @@ struct nfs_fs {
 	TAILQ_HEAD(, nfs_wb) dirty;
 	uint64_t dirtied; /* under lock: files that ever became it */
 	uint32_t nr_dirty; /* atomic */
-	int sync_err; /* atomic: -errno of the last loss SYNCFS has not told */
+	/* for SYNCFS, under lock: -errno of the last loss, how many there were, how many were told of */
+	int sync_err;
+	uint32_t sync_losses, sync_told;
 	uint32_t epoch; /* atomic: counts times the server may have restarted; never 0 */
 	size_t keep_size; /* const: bytes of a thread's */
 	SLIST_HEAD(, nfs_keep) keeps; /* of all threads, also those that ended */
 	STAILQ_HEAD(, nfs_silly) silly_todo; /* to be removed by whichever thread polls next */
 	int has_silly; /* atomic: silly_todo is not empty */
+	int64_t clock_offset, clock_stamp; /* atomic, ns: nfs_again.c */
 	struct nfs_journal *journal; /* NULL: none */
+	struct groups_pool *groups; /* NULL: those the guest sends */
 	struct nfs_locks locks;
 };
 
@@ -120,14 +131,20 @@ struct nfs_thread {
 	/* requests that go on here, put by any thread */
 	pthread_mutex_t inbox_lock;
 	struct nreq_list inbox;
-	struct nreq_list lock_waiting; /* SETLKWs */
+	struct nreq_list lock_waiting; /* SETLKWs that somebody else's lock stops */
 	uint32_t nr_lock_waiting;
+	bool lock_ended; /* no more calls about locks */
+	bool lock_due; /* atomic: look at all of them */
+	uint64_t lock_next_ns; /* when the first of them is asked for again */
+	uint64_t lock_heard_ns; /* the last look for calls of servers */
+	struct thr_watch calls; /* of the listener for them; fd -1: none */
 	struct nfs_lock_jobs lock_jobs; /* under way */
 	struct nfs_call ping;
 	bool pinging;
 	uint64_t ping_ns;
 	bool has_mail; /* atomic */
 	struct thr_watch wake; /* eventfd */
+	struct nfs_groups groups;
 };
 
 /* fs_req->ctx */
@@ -135,6 +152,8 @@ struct nreq {
 	struct fs_req *req;
 	struct nfs_call call;
 	struct nfs_cred cred;
+	uint32_t sent_groups; /* of it, the first: the guest's */
+	STAILQ_ENTRY(nreq) group_link; /* while they are asked for */
 	struct nfs_node *node; /* of in->nodeid, or of open */
 	struct nfs_node *node2; /* LINK: the file; RENAME: the other directory */
 	struct nfs_open *open;
@@ -143,15 +162,24 @@ struct nreq {
 	const char *lost_name; /* that name */
 	size_t moved; /* READ, WRITE: bytes so far */
 	void (*then)(struct nreq *n); /* what a preparing step leads to; what waits in a list */
+	void (*named)(struct nreq *n); /* UNLINK, RENAME: after nfs_silly_check() */
 	STAILQ_ENTRY(nreq) link; /* lists of nfs_wb.h, inbox */
 	struct nfs_wb *wb; /* WRITE and what changes sizes; SYNCFS: of the file under way */
 	uint64_t target; /* waiting: for the COMMIT that covers this */
 	uint64_t dirty_pos, dirty_last; /* SYNCFS: of nfs_wb_next_dirty() */
+	uint32_t sync_told; /* SYNCFS: fs.sync_told when it began */
 	struct nfs_kept *kept; /* WRITE: room for the copy */
 	struct nfs_owner *owner; /* locks: used */
 	struct nfs_lock lock;
 	void (*released)(struct nreq *n); /* FLUSH, RELEASE: after that */
 	uint64_t wait_ns, retry_ns; /* SETLKW */
+	LIST_ENTRY(nreq) waiter; /* of nfs_locks */
+	bool waits; /* it is in there: the server may call back */
+	bool blocked; /* the server said that it will */
+	bool granted; /* atomic: it has; under nfs_locks.lock */
+	bool asked_again; /* it was time to */
+	uint32_t kick; /* of nfs_locks, when it was asked for last */
+	uint64_t made_ns; /* MKDIR and its kin: when that began */
 	struct nfs_acl_work *acl; /* SETXATTR, REMOVEXATTR */
 	bool wb_ref; /* the reference is the request's own */
 	bool inside; /* it passed the gate of wb */
@@ -216,6 +244,22 @@ int nfs_take_wb(struct nreq *n, struct nfs_node *node);
 /* The node of a handle if there is one; pinned. */
 struct nfs_node *nfs_node_find(struct nfs_fs *nfs, const struct nfs_fh *fh);
 
+/* node2 becomes this object's, pinned. 0 or -errno. */
+int nfs_keep_node2(struct nreq *n, const struct nfs_fh *fh);
+/* Ends a request whose reply is an entry with that of node2, as it is now. */
+void nfs_entry_of_node2(struct nreq *n);
+/* The kernel's "new" encoding of device numbers, as FUSE carries it. */
+static inline uint32_t nfs_encode_dev(uint32_t major, uint32_t minor)
+{
+	return (minor & 0xff) | (major << 8) | ((minor & ~0xffu) << 12);
+}
+
+/* ---- nfs_again.c ---- */
+/* done() of calls that make a name which must be new; n->made_ns is set. */
+void nfs_made(struct nfs_call *call, int err, const struct nfs_result *res);
+/* A reply to a call that changed a directory, for what it says of the server's clock. */
+void nfs_clock_note(struct nfs_fs *nfs, const struct nfs_result *res);
+
 /* ---- nfs_attr.c ---- */
 /* A reply that changed n->node, or its directories: own changes do not make attributes age anew. */
 void nfs_attr_note(struct nreq *n, const struct nfs_result *res);
@@ -254,7 +298,8 @@ void nfs_silly_settle(struct nreq *n, int err);
 void nfs_silly_closed(struct nfs_fs *nfs, struct nfs_node *node); /* last close */
 void nfs_silly_poll(struct nfs_thread *t);
 /* A name an earlier controller left behind; arg is the struct nfs_fs. Before threads are attached. */
-void nfs_silly_found(void *arg, const struct nfs_fh *dir, const struct nfs_cred *cred, const char *name);
+void nfs_silly_found(void *arg, const struct nfs_fh *dir, const struct nfs_cred *cred, const char *name,
+		     struct journal_name *jn);
 
 /* ---- nfs_stats.c: a thread's client counts from begin to end ---- */
 void nfs_stats_begin(struct nfs_thread *t);

@@ -21,7 +21,7 @@ enum time_how { DONT_CHANGE, SET_TO_SERVER_TIME, SET_TO_CLIENT_TIME };
 struct nfs3_number nfs3_number(enum nfs_proc proc)
 {
 	/* Numbers of the companions' procedures, in the order of the enumeration. */
-	static const uint8_t acl[] = { 1, 2 }, nlm[] = { 1, 2, 3, 4 };
+	static const uint8_t acl[] = { 1, 2 }, nlm[] = { 1, 2, 3, 4, 15, 23 };
 
 	if (proc < NFS_NR_PROCS)
 		return (struct nfs3_number){ NFS_PROGRAM, 3, proc };
@@ -222,6 +222,8 @@ static void (*const put[NFS_NR_CALLS])(struct xdr_out *, const struct nfs_call *
 	[NLM_LOCK] = nfs3_put_nlm,
 	[NLM_CANCEL] = nfs3_put_nlm,
 	[NLM_UNLOCK] = nfs3_put_nlm,
+	[NLM_GRANTED_RES] = nfs3_put_nlm,
+	[NLM_FREE_ALL] = nfs3_put_nlm,
 };
 
 size_t nfs3_args_max(const struct nfs_call *c)

@@ -9,6 +9,7 @@ const char *nfs_proc_name(enum nfs_proc proc)
 		"CREATE", "MKDIR", "SYMLINK", "MKNOD", "REMOVE", "RMDIR", "RENAME", "LINK",
 		"READDIR", "READDIRPLUS", "FSSTAT", "FSINFO", "PATHCONF", "COMMIT",
 		"GETACL", "SETACL", "NLM_TEST", "NLM_LOCK", "NLM_CANCEL", "NLM_UNLOCK",
+		"NLM_GRANTED_RES", "NLM_FREE_ALL",
 	};
 
 	_Static_assert(ARRAY_SIZE(names) == NFS_NR_CALLS, "a name for each");

@@ -8,15 +8,21 @@
 
 #include "nfs3.h"
 
-#define CALLER_MAX 64
 #define COOKIE_MAX 1024
 
 /* The host's name as its status monitor has it. */
+void nfs3_nlm_caller(char *name)
+{
+	memset(name, 0, NLM_CALLER_MAX);
+	if (gethostname(name, NLM_CALLER_MAX - 1) || !*name)
+		strcpy(name, "softdpu");
+}
+
 static void put_caller(struct xdr_out *x)
 {
-	char name[CALLER_MAX] = "softdpu";
+	char name[NLM_CALLER_MAX];
 
-	gethostname(name, sizeof(name) - 1);
+	nfs3_nlm_caller(name);
 	xdr_put_string(x, name);
 }
 
@@ -32,7 +38,19 @@ static void put_alock(struct xdr_out *x, const struct nfs_call *c)
 	xdr_put64(x, l->len);
 }
 
-void nfs3_put_nlm(struct xdr_out *x, const struct nfs_call *c)
+static void put_granted_res(struct xdr_out *x, const struct nfs_lock *l)
+{
+	xdr_put_opaque(x, l->oh, min(l->oh_len, (uint32_t)NFS_OH_MAX));
+	xdr_put32(x, l->svid);
+}
+
+static void put_free_all(struct xdr_out *x, const struct nfs_lock *l)
+{
+	put_caller(x);
+	xdr_put32(x, l->state);
+}
+
+static void put_request(struct xdr_out *x, const struct nfs_call *c)
 {
 	const struct nfs_lock *l = c->lock;
 
@@ -46,6 +64,16 @@ void nfs3_put_nlm(struct xdr_out *x, const struct nfs_call *c)
 		xdr_put32(x, l->reclaim);
 		xdr_put32(x, l->state);
 	}
+}
+
+void nfs3_put_nlm(struct xdr_out *x, const struct nfs_call *c)
+{
+	if (c->proc == NLM_GRANTED_RES)
+		put_granted_res(x, c->lock);
+	else if (c->proc == NLM_FREE_ALL)
+		put_free_all(x, c->lock);
+	else
+		put_request(x, c);
 }
 
 static void get_holder(struct xdr_in *x, struct nfs_lock *l)
@@ -67,6 +95,8 @@ int nfs3_get_nlm(struct xdr_in *x, struct nfs_call *c, struct nfs_result *r)
 				   -EFBIG, -ENOLCK };
 	uint32_t len, stat;
 
+	if (c->proc >= NLM_GRANTED_RES)
+		return 0; /* no results */
 	xdr_get_opaque(x, COOKIE_MAX, &len);
 	stat = xdr_get32(x);
 	if (x->bad)

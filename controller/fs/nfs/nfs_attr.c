@@ -64,6 +64,7 @@ static uint32_t age(const struct nfs_fs *nfs, struct nfs_node *node, const struc
 	uint32_t now = (uint32_t)(clock_ns() / NS), for_s = __atomic_load_n(&node->age, __ATOMIC_RELAXED);
 	uint64_t h = hash_attr(attr);
 
+	__atomic_store_n(&node->gid, attr->gid, __ATOMIC_RELAXED);
 	if (__atomic_load_n(&node->told, __ATOMIC_RELAXED) != h) {
 		for_s = least;
 		__atomic_store_n(&node->told, h, __ATOMIC_RELAXED);
@@ -87,6 +88,7 @@ void nfs_attr_note(struct nreq *n, const struct nfs_result *res)
 
 void nfs_attr_note_dirs(struct nreq *n, const struct nfs_result *res)
 {
+	nfs_clock_note(nfs_of(n->req), res);
 	if (res->has_dir_wcc && res->has_dir_attr)
 		own_change(n->node, &res->dir_wcc, &res->dir_attr);
 	if (n->node2 && res->has_dir2_wcc && res->has_dir2_attr)

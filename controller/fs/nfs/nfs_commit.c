@@ -50,7 +50,13 @@ void nfs_fsyncdir(struct fs_req *req)
 	fs_req_done(req, 0);
 }
 
-/* ---- SYNCFS: one dirty file after the other, as many as there are now ---- */
+/*
+ * ---- SYNCFS: one dirty file after the other, as many as there are now ----
+ *
+ * A loss is told to each SYNCFS that began before one of them has ended with it: to all that were under way,
+ * or, if there were none, to the next and those beside it. (The guest's kernel does not say who calls, so
+ * there is no position of each open file as in Linux' errseq.)
+ */
 
 static void syncfs_next(struct nreq *n);
 
@@ -63,14 +69,28 @@ static void syncfs_over(struct nreq *n)
 	syncfs_next(n);
 }
 
+/* Also of files that were closed since. */
+static int syncfs_error(struct nreq *n)
+{
+	struct nfs_fs *nfs = nfs_of(n->req);
+	int err = 0;
+
+	pthread_mutex_lock(&nfs->lock);
+	if (n->sync_told != nfs->sync_losses) {
+		err = nfs->sync_err;
+		nfs->sync_told = nfs->sync_losses;
+	}
+	pthread_mutex_unlock(&nfs->lock);
+	return err;
+}
+
 static void syncfs_next(struct nreq *n)
 {
 	struct nfs_fs *nfs = nfs_of(n->req);
 
 	n->wb = nfs_wb_next_dirty(nfs, &n->dirty_pos, n->dirty_last);
 	if (!n->wb) {
-		/* Also of files that were closed since. */
-		nfs_done(n, __atomic_exchange_n(&nfs->sync_err, 0, __ATOMIC_RELAXED));
+		nfs_done(n, syncfs_error(n));
 		return;
 	}
 	n->wb_ref = true;
@@ -81,10 +101,15 @@ static void syncfs_next(struct nreq *n)
 void nfs_syncfs(struct fs_req *req)
 {
 	struct nreq *n = nfs_begin(req);
+	struct nfs_fs *nfs;
 
 	if (!n)
 		return;
+	nfs = nfs_of(req);
+	pthread_mutex_lock(&nfs->lock);
+	n->sync_told = nfs->sync_told;
+	pthread_mutex_unlock(&nfs->lock);
 	n->dirty_pos = 0;
-	n->dirty_last = nfs_wb_last_dirty(nfs_of(req));
+	n->dirty_last = nfs_wb_last_dirty(nfs);
 	syncfs_next(n);
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "nfs.h"
 
 /* Begins a call that makes name[0] in the request's directory. */
@@ -23,6 +24,7 @@ static struct nreq *begin_new(struct fs_req *req, enum nfs_proc proc, uint32_t m
 	n->call.name = req->name[0];
 	n->call.sattr.set = NFS_SET_MODE;
 	n->call.sattr.mode = mode & 07777;
+	n->made_ns = clock_ns();
 	return n;
 }
 
@@ -38,7 +40,7 @@ void nfs_mknod(struct fs_req *req)
 	n->call.mode = mode;
 	n->call.rdev_major = (rdev >> 8) & 0xfff;
 	n->call.rdev_minor = (rdev & 0xff) | ((rdev >> 12) & 0xfff00);
-	nfs_go(n, nfs_entry_done);
+	nfs_go(n, nfs_made);
 }
 
 void nfs_mkdir(struct fs_req *req)
@@ -46,11 +48,10 @@ void nfs_mkdir(struct fs_req *req)
 	struct nreq *n = begin_new(req, NFS_MKDIR, req->mkdir->mode);
 
 	if (n)
-		nfs_go(n, nfs_entry_done);
+		nfs_go(n, nfs_made);
 }
 
-/* libnfs builds a request in 4096 bytes: a target that leaves no room for the rest is never sent. */
-#define SYMLINK_TARGET_MAX 3072
+#define SYMLINK_TARGET_MAX 4095 /* PATH_MAX without its NUL */
 
 void nfs_symlink(struct fs_req *req)
 {
@@ -64,7 +65,7 @@ void nfs_symlink(struct fs_req *req)
 	if (!n)
 		return;
 	n->call.target = req->name[1];
-	nfs_go(n, nfs_entry_done);
+	nfs_go(n, nfs_made);
 }
 
 static void excl_done(struct nfs_call *call, int err, const struct nfs_result *res)
@@ -77,7 +78,7 @@ static void excl_done(struct nfs_call *call, int err, const struct nfs_result *r
 	}
 	n->exclusive = false;
 	n->call.create_mode = NFS_GUARDED;
-	nfs_go(n, nfs_entry_done);
+	nfs_go(n, nfs_made);
 }
 
 /*

@@ -3,29 +3,44 @@
  * fcntl() and flock() locks on the server, over NLM (lock=remote), or refused (lock=none).
  *
  * Theory of operation: a guest's lock owner (a process, or an open file for flock) in a file is a struct
- * nfs_owner, with a number of its own for the server and the ranges it holds. The server is always asked not
- * to block: who must wait is asked for again, after 50 ms at first, up to 1 s, until it is granted, interrupted
- * or aborted. (A server's callback would need a lock manager of ours that it can reach, which a controller
- * behind a firewall or in a name space has not.)
+ * nfs_owner, with a number of its own for the server and the ranges it holds (nfs_lock.c).
+ *
+ * Waiting (nfs_lock_wait.c): the server is asked to block, says BLOCKED and calls back (nlm_listen.h) when the
+ * lock is ours: GRANTED. The call may come before the answer does, so whoever waits is in nfs_locks.waiters before
+ * he asks. The range is noted while the server is being answered: from then on it is held. A GRANTED that nobody
+ * waits for is denied, upon which the server takes the lock back, unless that owner has the range: then an answer
+ * was lost. He who gives up has the server CANCEL, and then UNLOCK what it may have granted before that. A call can
+ * get lost, so the lock is asked for again after 1 s, then later, up to 30 s; if that finds three in a row, calls do
+ * not come through. Then, and without a listener, the server is asked not to block, again after 50 ms up to 1 s.
  *
  * What is held is remembered so that FLUSH, RELEASE, a reset and the end of the file system let go of it, and
- * so that it is taken again when the server restarts: when fs.epoch changes, each range is reclaimed, and if
- * the server is in no grace period, asked for anew; calls about an owner wait for that, and it for those under
- * way, or a range let go meanwhile would be taken again. While anything is held a GETATTR every 10 s notices
- * restarts of a server that nobody talks to.
+ * so that it is taken again when the server restarts (nfs_lock_job.c): when fs.epoch changes, each range is
+ * reclaimed, and if the server is in no grace period, asked for anew; calls about an owner wait for that, and it for
+ * those under way, or a range let go meanwhile would be taken again. A restart shows in a connection made anew or a
+ * status monitor's SM_NOTIFY; while anything is held a GETATTR every 10 s notices restarts of a server that nobody
+ * talks to and that tells nobody.
  *
- * Threads: everything under fs.lock_lock, never over a call.
+ * A controller that is killed leaves its locks on the server and a note in its state directory (nsm.h). The next one
+ * tells the server's status monitor that it has restarted, and its lock manager to free all locks of this host; its
+ * own locks wait for that, and a second longer, since status monitors pass such news on behind their answer.
+ *
+ * Threads: everything under nfs_locks.lock, never over a call. It may be taken with the listener's lock held, not
+ * the other way round.
  */
 #ifndef FS_NFS_LOCK_H
 #define FS_NFS_LOCK_H
 
 #include "fs/nfs/client.h"
 #include "fs/nfs/nfs_wb.h"
+#include "fs/nfs/nlm_listen.h"
 
+struct fs_config;
 struct fs_req;
 struct nfs_fs;
 struct nfs_thread;
 struct nreq;
+struct nsm;
+struct nsm_notify;
 
 #define NFS_LOCK_BUCKETS 64
 
@@ -54,39 +69,68 @@ struct nfs_owner {
 	SLIST_HEAD(, nfs_range) ranges;
 };
 
-/* A call about an owner that no request waits for: unlocking everything, reclaiming a range. */
+/* A call that no request waits for: unlocking, cancelling, reclaiming a range, answering a GRANTED_MSG. */
 struct nfs_lock_job {
 	STAILQ_ENTRY(nfs_lock_job) link;
-	struct nfs_owner *owner; /* used */
+	struct nfs_owner *owner; /* used; NULL: an answer */
 	struct nfs_thread *thread;
-	bool reclaim; /* or unlock everything */
+	bool reclaim;
+	struct nfs_range range;
 	struct nfs_lock lock;
 	struct nfs_cred cred;
 	struct nfs_call call;
 };
 STAILQ_HEAD(nfs_lock_jobs, nfs_lock_job);
 
+/* Freeing what a killed controller left behind. */
+struct nfs_lock_free {
+	enum { NFS_FREE_NOT, NFS_FREE_WANTED, NFS_FREE_TELLING, NFS_FREE_CALLING, NFS_FREE_SETTLING } step;
+	struct nfs_thread *thread; /* who does it */
+	struct nsm_notify *notify;
+	struct nfs_lock lock;
+	struct nfs_call call;
+	uint64_t until_ns;
+};
+
 struct nfs_locks {
 	pthread_mutex_t lock;
 	LIST_HEAD(, nfs_owner) bucket[NFS_LOCK_BUCKETS];
+	LIST_HEAD(, nreq) waiters;
 	uint32_t nr_owners, nr_ranges; /* atomic */
+	uint32_t nr_waiting; /* atomic: requests in threads' lists */
 	uint32_t next_svid;
 	uint64_t host; /* random: part of all owner handles of this controller */
 	uint32_t epoch; /* atomic: fs.epoch of the last reclaim */
+	uint32_t kick; /* atomic: counts times all who wait were to ask again */
 	struct nfs_lock_jobs todo; /* for whichever thread polls next */
+	uint32_t nr_answers; /* of them, and of those under way */
 	bool has_todo; /* atomic */
+	bool listening; /* const: servers can call */
+	uint32_t lost; /* atomic: GRANTEDs in a row that did not come */
+	struct nlm_peer peer;
+	struct nsm *nsm;
+	bool freeing; /* atomic: .step is not NOT */
+	struct nfs_lock_free free;
+	bool left; /* something may still be locked on the server */
 };
 
 void nfs_locks_init(struct nfs_locks *l, uint64_t host);
+/* lock=remote, once it is mounted: listens, looks for what was left behind. Main thread. 0 or -errno, as open(). */
+int nfs_locks_open(struct nfs_fs *nfs, const struct fs_config *cfg, char *err);
 void nfs_locks_free(struct nfs_fs *nfs); /* what is held stays on the server */
 /* Lets go of everything: the guest is gone. The calls go out with the next polls. */
 void nfs_locks_drop_all(struct nfs_fs *nfs);
+/* Somebody was interrupted, perhaps one who waits. Any thread. */
+void nfs_locks_interrupted(struct nfs_fs *nfs);
 
 void nfs_getlk(struct fs_req *req);
 void nfs_setlk(struct fs_req *req); /* and SETLKW */
 /* then(n) once the owner, if it is one, has let go of the file of n. */
 void nfs_lock_release(struct nreq *n, uint64_t owner, bool flock, void (*then)(struct nreq *n));
 
+/* The thread begins and ends. */
+int nfs_lock_attach(struct nfs_thread *t);
+void nfs_lock_detach(struct nfs_thread *t);
 void nfs_lock_poll(struct nfs_thread *t);
 int nfs_lock_timeout_ms(const struct nfs_thread *t); /* -1: none */
 bool nfs_lock_busy(const struct nfs_thread *t); /* with jobs */

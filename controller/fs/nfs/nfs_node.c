@@ -35,6 +35,7 @@ static bool node_equal(const struct node *node, const void *key)
 static int node_init(void *fs, struct node *node, const void *key)
 {
 	container_of(node, struct nfs_node, node)->fh = *(const struct nfs_fh *)key;
+	container_of(node, struct nfs_node, node)->gid = NFS_NO_GID;
 	return 0;
 }
 
@@ -105,6 +106,7 @@ int nfs_root(struct nfs_fs *nfs)
 		return rc;
 	root = nodetab_get(nfs->nodes, NODETAB_ROOT);
 	container_of(root, struct nfs_node, node)->fsid = nfs->mnt.root_attr.fsid;
+	container_of(root, struct nfs_node, node)->gid = nfs->mnt.root_attr.gid;
 	nodetab_put(nfs->nodes, root);
 	return 0;
 }
@@ -172,6 +174,7 @@ static int take_cred(struct nreq *n)
 	n->cred.ngroups = min(req->ngroups, (uint32_t)NFS_MAX_GROUPS);
 	for (uint32_t i = 0; i < n->cred.ngroups && !rc; i++)
 		rc = idmap_to_host(&nfs->gids, req->groups[i], &n->cred.groups[i]);
+	n->sent_groups = n->cred.ngroups;
 	return rc;
 }
 
@@ -272,6 +275,8 @@ void nfs_prepare(struct nreq *n, enum nfs_proc proc)
 void nfs_go(struct nreq *n, void (*done)(struct nfs_call *, int, const struct nfs_result *))
 {
 	n->call.done = done;
+	if (!nfs_groups_complete(n))
+		return; /* it goes out when they are known */
 	nfs_client_call(container_of(n->req->ft, struct nfs_thread, ft)->client, &n->call);
 }
 
@@ -296,12 +301,6 @@ void nfs_done(struct nreq *n, int err)
 
 /* ---- conversions ---- */
 
-/* The kernel's "new" encoding of device numbers, as FUSE carries it. */
-static uint32_t encode_dev(uint32_t major, uint32_t minor)
-{
-	return (minor & 0xff) | (major << 8) | ((minor & ~0xffu) << 12);
-}
-
 void nfs_fill_attr(const struct nfs_fs *nfs, struct fuse_attr *out, const struct nfs_attr *a)
 {
 	out->ino = a->fileid;
@@ -317,7 +316,7 @@ void nfs_fill_attr(const struct nfs_fs *nfs, struct fuse_attr *out, const struct
 	out->nlink = a->nlink;
 	out->uid = idmap_to_guest(&nfs->uids, a->uid);
 	out->gid = idmap_to_guest(&nfs->gids, a->gid);
-	out->rdev = encode_dev(a->rdev_major, a->rdev_minor);
+	out->rdev = nfs_encode_dev(a->rdev_major, a->rdev_minor);
 	out->blksize = 4096;
 }
 
@@ -351,8 +350,7 @@ int nfs_fill_entry(struct nreq *n, const struct nfs_fh *fh, const struct nfs_att
 
 static void entry_attr_done(struct nfs_call *call, int err, const struct nfs_result *res);
 
-/* The new object's node stays pinned as node2. */
-static int keep_node2(struct nreq *n, const struct nfs_fh *fh)
+int nfs_keep_node2(struct nreq *n, const struct nfs_fh *fh)
 {
 	struct nfs_fs *nfs = nfs_of(n->req);
 	struct node *node;
@@ -369,7 +367,7 @@ static int keep_node2(struct nreq *n, const struct nfs_fh *fh)
 /* A call about the new object: GETATTR, or SETATTR for what CREATE could not. */
 static void ask_about(struct nreq *n, const struct nfs_fh *fh, enum nfs_proc proc)
 {
-	int rc = keep_node2(n, fh);
+	int rc = nfs_keep_node2(n, fh);
 
 	if (rc) {
 		nfs_done(n, rc);
@@ -428,7 +426,7 @@ static bool needs_truncate(struct nreq *n, const struct nfs_fh *fh, const struct
 	if (n->req->in->opcode != FUSE_CREATE || !(n->req->create->flags & O_TRUNC) ||
 	    !attr->size || n->truncated)
 		return false;
-	rc = keep_node2(n, fh);
+	rc = nfs_keep_node2(n, fh);
 	if (!rc)
 		rc = nfs_take_wb(n, n->node2);
 	if (rc)
@@ -454,14 +452,19 @@ struct nfs_node *nfs_unsure_node(const struct nreq *n, const struct nfs_fh *fh)
 	return NULL;
 }
 
-static void entry_again(struct nreq *n)
+void nfs_entry_of_node2(struct nreq *n)
 {
 	const struct nfs_fh fh = n->node2->fh;
 
+	ask_about(n, &fh, NFS_GETATTR);
+}
+
+static void entry_again(struct nreq *n)
+{
 	nfs_wb_put(n->wb);
 	n->wb = NULL;
 	n->wb_ref = false;
-	ask_about(n, &fh, NFS_GETATTR);
+	nfs_entry_of_node2(n);
 }
 
 static bool is_unsure(struct nreq *n, const struct nfs_fh *fh)
@@ -501,16 +504,13 @@ static void entry_finish(struct nreq *n, const struct nfs_fh *fh, const struct n
 static void entry_attr_done(struct nfs_call *call, int err, const struct nfs_result *res)
 {
 	struct nreq *n = nreq_of(call);
-	struct nfs_fh fh;
 
-	if (err) {
+	if (err)
 		nfs_done(n, err);
-	} else if (res->has_attr) {
+	else if (res->has_attr)
 		entry_finish(n, &n->node2->fh, &res->attr);
-	} else {
-		fh = n->node2->fh;
-		ask_about(n, &fh, NFS_GETATTR);
-	}
+	else
+		nfs_entry_of_node2(n);
 }
 
 void nfs_entry_done(struct nfs_call *call, int err, const struct nfs_result *res)

@@ -5,7 +5,7 @@
  * closes the file for the last time.
  *
  * Theory of operation: whether the name is an open file costs a LOOKUP, done only while a file is open.
- * UNLINK then is a RENAME to the other name. RENAME over a file makes the other name with LINK and then
+ * UNLINK then is a RENAME to the other name, which the journal has on the disk by then. RENAME over a file makes the other name with LINK and then
  * replaces the first in one step: nobody finds it missing, and it survives if the RENAME fails. (Servers
  * without LINK get a RENAME for it, as Linux does.) nfs_silly_settle() decides at the end whether the other
  * name stays until the last close or goes at once.
@@ -38,7 +38,8 @@ void nfs_silly_closed(struct nfs_fs *nfs, struct nfs_node *node)
 	pthread_mutex_unlock(&nfs->lock);
 }
 
-void nfs_silly_found(void *arg, const struct nfs_fh *dir, const struct nfs_cred *cred, const char *name)
+void nfs_silly_found(void *arg, const struct nfs_fh *dir, const struct nfs_cred *cred, const char *name,
+		     struct journal_name *jn)
 {
 	struct nfs_silly *s = calloc(1, sizeof(*s));
 	struct nfs_fs *nfs = arg;
@@ -47,6 +48,7 @@ void nfs_silly_found(void *arg, const struct nfs_fh *dir, const struct nfs_cred 
 		return;
 	s->dir = *dir;
 	s->cred = *cred;
+	s->journal = jn;
 	snprintf(s->name, sizeof(s->name), "%s", name);
 	queue_removal(nfs, s);
 }
@@ -57,7 +59,7 @@ static void removed(struct nfs_call *call, int err, const struct nfs_result *res
 
 	/* What could not be removed is tried again by the next controller. */
 	if (!err || err == -ENOENT || err == -ESTALE)
-		journal_remove(s->thread->nfs->journal, s->name);
+		journal_remove(s->thread->nfs->journal, s->journal);
 	STAILQ_REMOVE(&s->thread->removing, s, nfs_silly, link);
 	free(s);
 }
@@ -133,14 +135,14 @@ static void name_given(struct nfs_call *call, int err, const struct nfs_result *
 	if (err) {
 		/* Given up on, its outcome not known: the next controller looks for the name. */
 		if (err != -EIO && err != -ETIMEDOUT && err != -EINTR)
-			journal_remove(nfs_of(n->req)->journal, n->silly->name);
+			journal_remove(nfs_of(n->req)->journal, n->silly->journal);
 		free(n->silly);
 		n->silly = NULL;
 		nfs_done(n, err);
 		return;
 	}
 	n->silly->linked = link;
-	n->then(n);
+	n->named(n);
 }
 
 static void give_name(struct nreq *n, enum nfs_proc proc)
@@ -187,19 +189,36 @@ static int has_other_name(struct nfs_fs *nfs, const struct nfs_node *victim,
 	return rc;
 }
 
-static int silly_new(struct nreq *n, const struct nfs_fh *dir, uint64_t fileid)
+static void noted(void *arg)
 {
+	nfs_post(arg);
+}
+
+static void give_first_name(struct nreq *n)
+{
+	give_name(n, n->req->in->opcode == FUSE_UNLINK ? NFS_RENAME : NFS_LINK);
+}
+
+/* Another name for the victim, first in the journal, then on the server. */
+static void silly_new(struct nreq *n, const struct nfs_fh *dir, uint64_t fileid)
+{
+	struct nfs_fs *nfs = nfs_of(n->req);
 	struct nfs_silly *s = calloc(1, sizeof(*s));
 
-	if (!s)
-		return -ENOMEM;
+	if (!s) {
+		nfs_done(n, -ENOMEM);
+		return;
+	}
 	s->dir = *dir;
 	s->cred = n->cred;
 	snprintf(s->name, sizeof(s->name), NFS_SILLY_PREFIX "%016" PRIx64 "%08x", fileid,
-		 (unsigned int)__atomic_add_fetch(&nfs_of(n->req)->serial, 1, __ATOMIC_RELAXED));
+		 (unsigned int)__atomic_add_fetch(&nfs->serial, 1, __ATOMIC_RELAXED));
 	n->silly = s;
-	journal_add(nfs_of(n->req)->journal, dir, &s->cred, s->name);
-	return 0;
+	n->then = give_first_name;
+	/* Its answer comes by this thread's inbox: not before we return. */
+	s->journal = journal_add(nfs->journal, dir, &s->cred, s->name, noted, n);
+	if (!s->journal)
+		give_first_name(n);
 }
 
 static void looked_up(struct nfs_call *call, int err, const struct nfs_result *res)
@@ -211,19 +230,17 @@ static void looked_up(struct nfs_call *call, int err, const struct nfs_result *r
 	n->victim = err ? NULL : open_node(nfs, res);
 	/* Not there, or not open: the plain way is right, also to the error. */
 	if (!n->victim) {
-		n->then(n);
+		n->named(n);
 		return;
 	}
 	n->lost_name = call->name;
 	rc = has_other_name(nfs, n->victim, call->fh, call->name);
 	if (!rc)
-		rc = silly_new(n, call->fh, res->has_attr ? res->attr.fileid : 0);
-	if (rc == -EEXIST)
-		n->then(n);
-	else if (rc)
-		nfs_done(n, rc);
+		silly_new(n, call->fh, res->has_attr ? res->attr.fileid : 0);
+	else if (rc == -EEXIST)
+		n->named(n);
 	else
-		give_name(n, n->req->in->opcode == FUSE_UNLINK ? NFS_RENAME : NFS_LINK);
+		nfs_done(n, rc);
 }
 
 void nfs_silly_check(struct nreq *n, const struct nfs_fh *dir, const char *name,
@@ -233,7 +250,7 @@ void nfs_silly_check(struct nreq *n, const struct nfs_fh *dir, const char *name,
 		then(n);
 		return;
 	}
-	n->then = then;
+	n->named = then;
 	nfs_prepare(n, NFS_LOOKUP);
 	n->call.fh = dir;
 	n->call.name = name;

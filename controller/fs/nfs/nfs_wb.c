@@ -153,7 +153,10 @@ static void note_error(struct nfs_wb *wb, int err)
 	wb->err = err;
 	wb->err_seq++;
 	wb->err_seen = false;
-	__atomic_store_n(&wb->nfs->sync_err, err, __ATOMIC_RELAXED);
+	pthread_mutex_lock(&wb->nfs->lock);
+	wb->nfs->sync_err = err;
+	wb->nfs->sync_losses++;
+	pthread_mutex_unlock(&wb->nfs->lock);
 }
 
 /* Lets go of what is kept up to seq. */

@@ -36,8 +36,8 @@ void rpc_put_call(struct xdr_out *x, uint32_t xid, struct nfs3_number number,
 /*
  * The header of a reply behind its transaction id; results follow at x->p. 0; -EBADMSG unreadable;
  * -ENODATA it may go on behind x; -EPROTONOSUPPORT no such program or version, -EOPNOTSUPP no such
- * procedure,
- * -EACCES the credential was refused, -EIO other refusals.
+ * procedure, -EACCES the credential was refused, -EINVAL the arguments were not understood, -EIO other
+ * refusals.
  */
 int rpc_get_reply(struct xdr_in *x);
 
@@ -218,6 +218,8 @@ void rpc_recv_forget(struct rpc_conn *conn, const struct nfs_call *call);
 
 /* ---- client_own.c ---- */
 
+/* Has all of a call been sent before, so that it may have been executed, and on which connection? */
+enum rpc_went { RPC_NOT_OUT, RPC_OUT_ELSEWHERE, RPC_OUT_HERE };
 enum rpc_list { RPC_NOWHERE, RPC_QUEUE, RPC_FLIGHT, RPC_LATER, RPC_ENDED };
 
 #define RPC_XID_BUCKETS 1024

@@ -95,7 +95,7 @@ static void choose_port(struct rpc_conn *conn, int fd, int family)
 
 static int open_socket(struct rpc_conn *conn, const struct sockaddr_storage *addr)
 {
-	int fd = socket(addr->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(addr->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), rc;
 
 	if (fd < 0)
 		return -errno;
@@ -103,8 +103,9 @@ static int open_socket(struct rpc_conn *conn, const struct sockaddr_storage *add
 	choose_port(conn, fd, addr->ss_family);
 	if (!connect(fd, (const struct sockaddr *)addr, rpc_addr_len(addr)) || errno == EINPROGRESS)
 		return fd;
+	rc = -errno;
 	close(fd);
-	return -errno;
+	return rc;
 }
 
 /* ---- where to ---- */
@@ -205,9 +206,13 @@ static void requeue(struct rpc_conn *conn)
 
 	TAILQ_FOREACH(call, &conn->flight, link) {
 		call->where = RPC_QUEUE;
-		call->resent = true;
+		if (!rpc_sending(conn, call)) /* a server executes none of which it has only a part */
+			call->went_out = RPC_OUT_ELSEWHERE;
 		call->sent_end = 0;
 	}
+	TAILQ_FOREACH(call, &conn->queue, link)
+		if (call->went_out == RPC_OUT_HERE)
+			call->went_out = RPC_OUT_ELSEWHERE;
 	TAILQ_CONCAT(&conn->flight, &conn->queue, link);
 	TAILQ_CONCAT(&conn->queue, &conn->flight, link);
 	conn->nr_flight = conn->nr_large = 0;

@@ -11,7 +11,7 @@
 #define AUTH_MAX 400 /* bytes of a credential or verifier, RFC 5531 */
 
 enum { MSG_ACCEPTED, MSG_DENIED };
-enum { SUCCESS, PROG_UNAVAIL, PROG_MISMATCH, PROC_UNAVAIL };
+enum { SUCCESS, PROG_UNAVAIL, PROG_MISMATCH, PROC_UNAVAIL, GARBAGE_ARGS };
 enum { RPC_MISMATCH, AUTH_ERROR };
 
 static void put_cred(struct xdr_out *x, const struct nfs_cred *cred)
@@ -84,6 +84,8 @@ int rpc_get_reply(struct xdr_in *x)
 		return -EPROTONOSUPPORT;
 	case PROC_UNAVAIL:
 		return -EOPNOTSUPP;
+	case GARBAGE_ARGS:
+		return -EINVAL;
 	default:
 		return -EIO;
 	}

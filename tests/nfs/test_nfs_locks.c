@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Locks on the server, NLM and NSM in both directions, against the file system in memory. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "fake_rpcbind.h"
+#include "fs/nfs/nlm_listen.h"
+#include "fs/nfs/rpcbind.h"
+#include "rig.h"
+
+/* ---- locks ---- */
+
+static void lock_init(struct call *c, struct drive *drive, uint32_t opcode, uint64_t fh, uint64_t owner,
+		      uint32_t type, uint64_t start, uint64_t end)
+{
+	call_init(c, drive, opcode, ROOT);
+	c->arg.lk = (struct fuse_lk_in){ .fh = fh, .owner = owner,
+					 .lk = { .type = type, .start = start, .end = end, .pid = 7 } };
+}
+
+static int set_lock(struct drive *drive, uint64_t fh, uint64_t owner, uint32_t type, uint64_t start,
+		    uint64_t end)
+{
+	static struct call c;
+
+	lock_init(&c, drive, FUSE_SETLK, fh, owner, type, start, end);
+	return call_run(&c);
+}
+
+static int get_lock(struct drive *drive, uint64_t fh, uint32_t type, uint64_t start, uint64_t end)
+{
+	static struct call c;
+	int rc;
+
+	lock_init(&c, drive, FUSE_GETLK, fh, 99, type, start, end);
+	rc = call_run(&c);
+	return rc ? rc : (int)c.out.lk.lk.type;
+}
+
+static int flush_owner(struct drive *drive, uint64_t fh, uint64_t owner)
+{
+	static struct call c;
+
+	call_init(&c, drive, FUSE_FLUSH, ROOT);
+	c.arg.flush.fh = fh;
+	c.arg.flush.lock_owner = owner;
+	return call_run(&c);
+}
+
+static void begin_locks(uint64_t *a, uint64_t *b)
+{
+	char more[64];
+
+	m = memfs_start(&f, 1);
+	snprintf(more, sizeof(more), ",lock=remote,nlmport=%u", f.port);
+	drive_with(&d, more, FS_CACHE_AUTO, NULL);
+	drive_with(&other, more, FS_CACHE_AUTO, NULL);
+	*a = make(&d, "a", NULL);
+	*b = make(&other, "a", NULL);
+}
+
+static void end_locks(void)
+{
+	drive_close(&other);
+	drive_close(&d);
+	assert_int_equal(memfs_nr_locks(m), 0); /* the server has none of ours left */
+	memfs_stop(&f);
+}
+
+static void test_locks(void **state)
+{
+	const uint64_t whole = INT64_MAX;
+	uint64_t a, b;
+
+	begin_locks(&a, &b);
+	assert_true(d.fs->init_flags & FUSE_POSIX_LOCKS);
+	assert_int_equal(set_lock(&d, a, 1, F_WRLCK, 0, 99), 0);
+	assert_int_equal(set_lock(&d, a, 2, F_WRLCK, 50, 60), -EAGAIN); /* another process */
+	assert_int_equal(set_lock(&other, b, 1, F_RDLCK, 99, whole), -EAGAIN); /* another guest */
+	assert_int_equal(set_lock(&other, b, 1, F_RDLCK, 100, whole), 0);
+	assert_int_equal(get_lock(&d, a, F_RDLCK, 100, 200), F_UNLCK);
+	assert_int_equal(get_lock(&d, a, F_WRLCK, 100, 200), F_RDLCK);
+	assert_int_equal(get_lock(&other, b, F_RDLCK, 0, 10), F_WRLCK);
+	/* A part let go. */
+	assert_int_equal(set_lock(&d, a, 1, F_UNLCK, 40, 59), 0);
+	assert_int_equal(set_lock(&other, b, 2, F_WRLCK, 40, 59), 0);
+	assert_int_equal(set_lock(&other, b, 2, F_WRLCK, 39, 39), -EAGAIN);
+	assert_int_equal(set_lock(&other, b, 2, F_WRLCK, 60, 60), -EAGAIN);
+	/* close() of a process lets go of what it had, whoever else has the file open. */
+	assert_int_equal(flush_owner(&d, a, 1), 0);
+	assert_int_equal(set_lock(&other, b, 2, F_WRLCK, 0, 99), 0);
+	assert_int_equal(flush_owner(&d, a, 77), 0); /* who has none */
+	assert_int_equal(set_lock(&d, a, 5, F_UNLCK, 0, whole), 0);
+	assert_int_equal(set_lock(&d, a, 5, F_RDLCK, 10, 9), -EINVAL);
+	end_locks();
+}
+
+static void test_lock_waits(void **state)
+{
+	struct call *wait = calloc(1, sizeof(*wait)), *second = calloc(1, sizeof(*second));
+	uint64_t a, b;
+
+	begin_locks(&a, &b);
+	assert_int_equal(set_lock(&d, a, 1, F_WRLCK, 0, 9), 0);
+	lock_init(wait, &other, FUSE_SETLKW, b, 1, F_WRLCK, 5, 6);
+	call_start(wait);
+	lock_init(second, &other, FUSE_SETLKW, b, 2, F_WRLCK, 7, 8);
+	call_start(second);
+	for (int i = 0; i < 20; i++) {
+		other.fs->ops->poll(other.ft);
+		usleep(10000);
+	}
+	assert_false(wait->done);
+	assert_int_equal(set_lock(&d, a, 1, F_UNLCK, 0, 6), 0);
+	assert_int_equal(call_wait(wait), 0);
+	assert_false(second->done);
+	other.fs->ops->cancel(other.ft);
+	assert_int_equal(call_wait(second), -EINTR);
+	end_locks();
+	free(wait);
+	free(second);
+}
+
+/* The server forgets all locks with a restart; ours are taken again before anybody else's are. */
+static void test_lock_reclaim(void **state)
+{
+	uint64_t a, b;
+
+	begin_locks(&a, &b);
+	assert_int_equal(set_lock(&d, a, 1, F_WRLCK, 0, 9), 0);
+	assert_int_equal(set_lock(&d, a, 1, F_RDLCK, 4, 5), 0);
+	memfs_set_grace(m, true);
+	memfs_restart(&f, m);
+	for (int i = 0; i < 200 && memfs_nr_locks(m) < 3; i++) {
+		struct fuse_attr attr;
+
+		assert_int_equal(op_getattr(&d, ROOT, &attr), 0);
+		usleep(1000);
+	}
+	assert_int_equal(memfs_nr_locks(m), 3);
+	memfs_set_grace(m, false);
+	assert_int_equal(set_lock(&other, b, 1, F_RDLCK, 4, 5), 0);
+	assert_int_equal(set_lock(&other, b, 1, F_WRLCK, 9, 9), -EAGAIN);
+	/* The guest goes: so do its locks. */
+	d.fs->ops->reset(d.fs);
+	for (int i = 0; i < 200 && memfs_nr_locks(m) > 1; i++) {
+		d.fs->ops->poll(d.ft);
+		usleep(1000);
+	}
+	assert_int_equal(memfs_nr_locks(m), 1);
+	end_locks();
+}
+
+static void test_no_locks(void **state)
+{
+	uint64_t fh;
+
+	begin(",lock=none");
+	fh = make(&d, "a", NULL);
+	assert_int_equal(set_lock(&d, fh, 1, F_WRLCK, 0, 9), -ENOLCK);
+	assert_int_equal(op_release(&d, fh), 0);
+	end();
+	begin("");
+	assert_false(d.fs->init_flags & FUSE_POSIX_LOCKS); /* the guest's own */
+	end();
+}
+
+/* ---- the server calls back ---- */
+
+static struct call *waiting;
+static uint64_t held_by, wanted_by; /* handles of d and other */
+
+static void pump(void)
+{
+	d.fs->ops->poll(d.ft);
+	other.fs->ops->poll(other.ft);
+	nlm_listen_poll();
+	usleep(1000);
+}
+
+static void set_grant(enum memfs_grant how)
+{
+	memfs_set_grant(m, how, fake_rpcbind_port(NLM_PROGRAM, "tcp"), fake_rpcbind_port(NLM_PROGRAM, "udp"));
+}
+
+/* d has a lock that other waits for, with the server's promise to call. */
+static void begin_waiting(enum memfs_grant how)
+{
+	fake_rpcbind_start();
+	begin_locks(&held_by, &wanted_by);
+	set_grant(how);
+	assert_int_equal(set_lock(&d, held_by, 1, F_WRLCK, 0, 9), 0);
+	waiting = calloc(1, sizeof(*waiting));
+	lock_init(waiting, &other, FUSE_SETLKW, wanted_by, 1, F_WRLCK, 5, 6);
+	waiting->in.unique = 77;
+	call_start(waiting);
+	for (int i = 0; i < 2000 && !memfs_nlm(m).blocked; i++)
+		pump();
+	assert_int_equal(memfs_nlm(m).blocked, 1);
+	pump();
+	assert_false(waiting->done);
+}
+
+static void end_waiting(void)
+{
+	end_locks();
+	assert_int_equal(fake_rpcbind_port(NLM_PROGRAM, "tcp"), 0);
+	assert_int_equal(fake_rpcbind_port(NSM_PROGRAM, "udp"), 0);
+	fake_rpcbind_stop();
+	free(waiting);
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* The owner's handle is what proves that a call is the server's; so nobody but it may have heard it. */
+static int grant_again(const char *from, uint8_t forge)
+{
+	int rc = -EAGAIN, fd = memfs_grant_again(m, from, forge);
+
+	assert_true(fd >= 0);
+	for (int i = 0; i < 2000 && rc == -EAGAIN; i++) {
+		pump();
+		rc = memfs_grant_answer(fd);
+	}
+	close(fd);
+	return rc;
+}
+
+static void interrupt(struct drive *drive, uint64_t unique)
+{
+	static struct call c;
+
+	call_init(&c, drive, FUSE_INTERRUPT, ROOT);
+	c.arg.interrupt.unique = unique;
+	assert_int_equal(call_run(&c), 0);
+}
+
+static void test_called_back(void **state)
+{
+	static const enum memfs_grant ways[] = { GRANT_CALL, GRANT_MSG, GRANT_UDP };
+
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+		unsigned int asked;
+		uint64_t start;
+
+		begin_waiting(ways[i]);
+		asked = memfs_nlm(m).asked;
+		start = now_ms();
+		assert_int_equal(set_lock(&d, held_by, 1, F_UNLCK, 0, 9), 0);
+		assert_int_equal(call_wait(waiting), 0);
+		printf("%u ms from the unlock to the lock\n", (unsigned int)(now_ms() - start));
+		assert_true(now_ms() - start < 20 * 10); /* on a machine that is ten times slower, too */
+		assert_int_equal(memfs_nlm(m).asked, asked);
+		for (int n = 0; ways[i] == GRANT_MSG && n < 2000 && !memfs_nlm(m).answers; n++)
+			pump();
+		if (ways[i] == GRANT_MSG)
+			assert_int_equal(memfs_nlm(m).answers, 1);
+		assert_int_equal(memfs_nlm(m).answer, NLM_GRANTED);
+		assert_int_equal(set_lock(&d, held_by, 1, F_RDLCK, 0, 9), -EAGAIN);
+		assert_int_equal(flush_owner(&other, wanted_by, 1), 0);
+		assert_int_equal(set_lock(&d, held_by, 1, F_RDLCK, 0, 9), 0);
+		end_waiting();
+	}
+}
+
+static void test_call_lost(void **state)
+{
+	begin_waiting(GRANT_LOST);
+	assert_int_equal(set_lock(&d, held_by, 1, F_UNLCK, 0, 9), 0);
+	assert_int_equal(memfs_nr_locks(m), 1); /* it is the other's, who does not know */
+	assert_int_equal(call_wait(waiting), 0);
+	assert_int_equal(memfs_nlm(m).asked, 3);
+	end_waiting();
+}
+
+static void test_strange_calls(void **state)
+{
+	begin_waiting(GRANT_CALL);
+	assert_int_equal(set_lock(&d, held_by, 1, F_UNLCK, 0, 9), 0);
+	assert_int_equal(call_wait(waiting), 0);
+	/* The server did not get the answer. */
+	assert_int_equal(grant_again(NULL, 0), NLM_GRANTED);
+	/* An owner that is not there; not the server. */
+	assert_int_equal(grant_again(NULL, 1), NLM_DENIED);
+	assert_int_equal(grant_again("127.0.0.2", 0), -ECONNRESET);
+	/* Nobody has or wants it any more. */
+	assert_int_equal(flush_owner(&other, wanted_by, 1), 0);
+	assert_int_equal(grant_again(NULL, 0), NLM_DENIED);
+	end_waiting();
+}
+
+/* Whoever may not have it must not get it from a stranger. */
+static void test_forged_call(void **state)
+{
+	struct memfs_nlm nlm;
+
+	begin_waiting(GRANT_CALL);
+	pthread_mutex_lock(&m->lock);
+	for (int i = 0; i < 16; i++)
+		if (m->nlm.wait[i].lock.ino)
+			m->nlm.last = m->nlm.wait[i];
+	pthread_mutex_unlock(&m->lock);
+	assert_int_equal(grant_again("127.0.0.2", 0), -ECONNRESET);
+	assert_int_equal(grant_again(NULL, 1), NLM_DENIED);
+	assert_false(waiting->done);
+	/* Interrupted: the server is told. */
+	interrupt(&other, 77);
+	assert_int_equal(call_wait(waiting), -EINTR);
+	for (int i = 0; i < 2000 && !memfs_nlm(m).cancels; i++)
+		pump();
+	nlm = memfs_nlm(m);
+	assert_int_equal(nlm.cancels, 1);
+	assert_int_equal(grant_again(NULL, 0), NLM_DENIED);
+	assert_int_equal(set_lock(&d, held_by, 1, F_UNLCK, 0, 9), 0);
+	end_waiting();
+}
+
+static void test_notified(void **state)
+{
+	begin_waiting(GRANT_CALL);
+	assert_int_equal(fake_rpcbind_port(NSM_PROGRAM, "udp"), fake_rpcbind_port(NLM_PROGRAM, "udp"));
+	/* No connection tells of it. */
+	memfs_forget_locks(m);
+	memfs_set_grace(m, true);
+	memfs_notify(m, 3);
+	for (int i = 0; i < 2000 && !memfs_nr_locks(m); i++)
+		pump();
+	assert_int_equal(memfs_nr_locks(m), 1);
+	memfs_set_grace(m, false);
+	/* He who waits asked again: the server had forgotten him, too. */
+	for (int i = 0; i < 5000 && memfs_nlm(m).blocked < 2; i++)
+		pump();
+	assert_int_equal(memfs_nlm(m).blocked, 2);
+	assert_int_equal(set_lock(&d, held_by, 1, F_UNLCK, 0, 9), 0);
+	assert_int_equal(call_wait(waiting), 0);
+	end_waiting();
+}
+
+static enum fake_verdict healthy(struct fake *fake, struct fake_call *c)
+{
+	return FAKE_DEFAULT;
+}
+
+/* The machine's own lock manager is there: nobody calls, and all the same nobody waits in vain. */
+static void test_other_manager(void **state)
+{
+	struct call *wait = calloc(1, sizeof(*wait));
+	uint64_t a, b;
+	struct fake busy;
+
+	fake_start(&busy, healthy);
+	busy.has_side = true;
+	fake_rpcbind_start();
+	fake_rpcbind_set(NLM_PROGRAM, busy.port);
+	begin_locks(&a, &b);
+	set_grant(GRANT_CALL);
+	assert_int_equal(fake_rpcbind_port(NLM_PROGRAM, "tcp"), busy.port);
+	assert_int_equal(fake_rpcbind_port(NSM_PROGRAM, "tcp"), 0);
+	assert_int_equal(set_lock(&d, a, 1, F_WRLCK, 0, 9), 0);
+	lock_init(wait, &other, FUSE_SETLKW, b, 1, F_WRLCK, 5, 6);
+	call_start(wait);
+	for (int i = 0; i < 5000 && memfs_nlm(m).asked < 4; i++)
+		pump();
+	assert_int_equal(memfs_nlm(m).blocked, 0);
+	assert_int_equal(set_lock(&d, a, 1, F_UNLCK, 0, 9), 0);
+	assert_int_equal(call_wait(wait), 0);
+	end_locks();
+	fake_rpcbind_stop();
+	fake_stop(&busy);
+	free(wait);
+}
+
+/* ---- a controller that was killed ---- */
+
+/* In a process of its own, which takes a lock and is gone. */
+static void run_and_die(const char *more, const char *state_dir)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		drive_with(&d, more, FS_CACHE_AUTO, state_dir);
+		_exit(set_lock(&d, make(&d, "a", NULL), 1, F_WRLCK, 0, 3) ? 1 : 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static void test_killed(void **state)
+{
+	char dir[] = "/tmp/softdpu-test-nsm.XXXXXX", more[64], line[128];
+	uint64_t fh;
+
+	assert_non_null(mkdtemp(dir));
+	fake_rpcbind_start();
+	m = memfs_start(&f, 1);
+	snprintf(more, sizeof(more), ",lock=remote,nlmport=%u", f.port);
+	run_and_die(more, dir);
+	assert_int_equal(memfs_nr_locks(m), 1);
+	/* What it registered is replaced; what it locked is free, and nobody waits for that in vain. */
+	drive_with(&d, more, FS_CACHE_AUTO, dir);
+	fh = make(&d, "a", NULL);
+	assert_int_equal(set_lock(&d, fh, 1, F_WRLCK, 0, 3), 0);
+	assert_int_equal(memfs_nlm(m).free_alls, 1);
+	assert_int_equal(memfs_nr_locks(m), 1);
+	drive_close(&d);
+	assert_int_equal(memfs_nr_locks(m), 0);
+	/* That one ended well. */
+	drive_with(&d, more, FS_CACHE_AUTO, dir);
+	assert_int_equal(set_lock(&d, make(&d, "a", NULL), 1, F_WRLCK, 5, 20), 0);
+	assert_int_equal(memfs_nlm(m).free_alls, 1);
+	/* Freeing all would take this one's: the dead one's stay. */
+	run_and_die(more, dir);
+	drive_with(&other, more, FS_CACHE_AUTO, dir);
+	for (int i = 0; i < 200; i++)
+		pump();
+	assert_int_equal(memfs_nlm(m).free_alls, 1);
+	drive_close(&other);
+	drive_close(&d);
+	memfs_stop(&f);
+	fake_rpcbind_stop();
+	snprintf(line, sizeof(line), "rm -rf %s", dir);
+	assert_int_equal(system(line), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_locks),
+		cmocka_unit_test(test_lock_waits),
+		cmocka_unit_test(test_lock_reclaim),
+		cmocka_unit_test(test_no_locks),
+		cmocka_unit_test(test_called_back),
+		cmocka_unit_test(test_call_lost),
+		cmocka_unit_test(test_strange_calls),
+		cmocka_unit_test(test_forged_call),
+		cmocka_unit_test(test_notified),
+		cmocka_unit_test(test_other_manager),
+		cmocka_unit_test(test_killed),
+	};
+
+	rpcbind_path = "/nonexistent"; /* this machine's is none of our business */
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
