@@ -91,7 +91,7 @@ int lfh_open(struct lfh_table *tab, int fd, int flags, enum lfskind kind, struct
 	f->fd = fd;
 	f->dir = dir;
 	f->sync = flags & (O_SYNC | O_DSYNC);
-	f->direct = flags & O_DIRECT;
+	f->direct = (flags & O_DIRECT) && kind != LFS_TMPFS; /* that has no disk to wait for */
 	f->rdwr = (flags & O_ACCMODE) == O_RDWR;
 	f->map = NULL;
 	f->map_hits = 0;

@@ -91,7 +91,7 @@ struct lfh {
 	int fd;
 	struct ldir *dir; /* NULL: a file */
 	bool sync; /* O_SYNC or O_DSYNC: every write waits for the disk */
-	bool direct; /* O_DIRECT: so does every transfer */
+	bool direct; /* O_DIRECT, on a disk: so does every transfer */
 	bool rdwr;
 	/* map.c; NULL: no mapping. Any thread, atomic. */
 	struct lmap *map;
