@@ -267,6 +267,7 @@ static void req_start(struct doca_devemu_vfs_fuse_req *dreq, void *user, unsigne
 	r->dreq = dreq;
 	r->dio = dio_of(doca_devemu_vfs_fuse_req_get_vfs_io(dreq));
 	r->dio->outstanding++;
+	r->dio->thr->outstanding++;
 	r->begin_ns = stats_begin(&r->dio->stats, a->in->opcode, thr_time_mask(r->dio->thr));
 	r->out = a->out;
 	r->datain = a->datain;
@@ -364,6 +365,7 @@ void req_complete(struct creq *r, int err)
 		bounce_release(r);
 	doca_devemu_vfs_fuse_req_complete(r->dreq, DOCA_SUCCESS);
 	dio->outstanding--;
+	dio->thr->outstanding--;
 	if (unlikely(dio->draining) && !dio->outstanding)
 		dio_drained(dio);
 }

@@ -21,8 +21,6 @@ DOCA_LOG_REGISTER(VIRTIOFS::THREAD);
 /* Units taken from the engine before the file systems get to submit what came in: bounds both
  * the batch and the delay of the first request in it. */
 #define PROGRESS_BATCH 64
-/* Polling after the last work: more than a system call and a wake-up cost, less than a tick. */
-#define SPIN_NS 50000
 /* Rounds without work after which others may run: whoever makes our next work may need this very core. */
 #define YIELD_ROUNDS 8
 /* Blocks of REQ_MAX_IOV segments (17 KB each) a thread may own: what guests can make one keep.
@@ -138,16 +136,17 @@ static void pe_ready(struct thr_watch *w, uint32_t revents)
 }
 
 /* One event per wait: ready() may remove any other watch. epoll reports those that are ready in
- * turn. */
-static void wait_events(struct thr *thr, int timeout_ms)
+ * turn. Was there one? */
+static bool wait_events(struct thr *thr, int timeout_ms)
 {
 	struct epoll_event ev;
+	struct thr_watch *w;
 
-	if (epoll_wait(thr->epfd, &ev, 1, timeout_ms) == 1) {
-		struct thr_watch *w = ev.data.ptr;
-
-		w->ready(w, ev.events);
-	}
+	if (epoll_wait(thr->epfd, &ev, 1, timeout_ms) != 1)
+		return false;
+	w = ev.data.ptr;
+	w->ready(w, ev.events);
+	return true;
 }
 
 /* ---- the loop ---- */
@@ -185,33 +184,45 @@ static int sleep_limit(struct thr *thr)
 	return least;
 }
 
-static void thr_sleep(struct thr *thr)
+/* Did something happen, and not only time pass? */
+static bool thr_sleep(struct thr *thr)
 {
+	bool event;
+
 	if (doca_pe_request_notification(thr->pe) != DOCA_SUCCESS)
-		return;
-	wait_events(thr, sleep_limit(thr));
+		return false;
+	event = wait_events(thr, sleep_limit(thr));
 	doca_pe_clear_notification(thr->pe, 0);
+	return event;
+}
+
+/* From one round with work to the next. */
+static void thr_wait(struct thr *thr)
+{
+	enum spin_kind kind = thr->outstanding ? SPIN_BACKEND : SPIN_GUEST;
+	uint64_t begin = clock_ns(), now = begin;
+	unsigned int idle = 1;
+	bool work;
+
+	while (!__atomic_load_n(&thr->stop, __ATOMIC_ACQUIRE)) {
+		if (now - begin < spin_window(&thr->spin, kind))
+			work = false;
+		else
+			work = thr_sleep(thr);
+		now = clock_ns();
+		if (work || one_round(thr))
+			break;
+		if (++idle % YIELD_ROUNDS == 0)
+			sched_yield();
+	}
+	spin_learn(&thr->spin, kind, now - begin);
 }
 
 static void thr_loop(struct thr *thr)
 {
-	uint64_t last_work = clock_ns();
-	unsigned int idle = 0;
-
-	while (!__atomic_load_n(&thr->stop, __ATOMIC_ACQUIRE)) {
-		if (one_round(thr)) {
-			idle = 0;
-			continue;
-		}
-		if (!idle)
-			last_work = clock_ns();
-		if (++idle % YIELD_ROUNDS == 0)
-			sched_yield();
-		if (clock_ns() - last_work < SPIN_NS)
-			continue;
-		thr_sleep(thr);
-		idle = 0;
-	}
+	while (!__atomic_load_n(&thr->stop, __ATOMIC_ACQUIRE))
+		if (!one_round(thr))
+			thr_wait(thr);
 }
 
 /* ---- start and stop ---- */
@@ -283,6 +294,7 @@ static int thr_start(struct thr *thr, unsigned int index, int cpu, bool dma)
 	thr->index = index;
 	thr->cpu = cpu;
 	thr->epfd = thr->msg_fd = -1;
+	spin_init(&thr->spin);
 	TAILQ_INIT(&thr->fses);
 	STAILQ_INIT(&thr->msgs);
 	pthread_mutex_init(&thr->msg_lock, NULL);

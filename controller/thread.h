@@ -4,9 +4,10 @@
  * runs the devices (admin).
  *
  * Theory of operation: a thread polls while there is work - engine, then the file systems attached
- * to it - and after a bounded spin without any it arms the engine's notification and sleeps in
- * epoll on that, on its message descriptor and on what file systems watch. So an idle thread costs
- * no CPU and a busy one no system call. Other threads reach it by thr_call() and thr_post() only.
+ * to it - and after looking for more in vain for as long as that seems worth it (spin.h) it arms the
+ * engine's notification and sleeps in epoll on that, on its message descriptor and on what file
+ * systems watch. So an idle thread costs no CPU, nor one that waits for a disk, and a busy one no
+ * system call. Other threads reach it by thr_call() and thr_post() only.
  */
 #ifndef CONTROLLER_THREAD_H
 #define CONTROLLER_THREAD_H
@@ -19,6 +20,7 @@
 
 #include "doca_pe.h"
 #include "fs/fs.h"
+#include "spin.h"
 #include "stats.h"
 
 struct bounce;
@@ -48,6 +50,8 @@ struct thr {
 	SLIST_HEAD(, iov_block) iov_blocks;
 	unsigned int nr_iov_blocks; /* allocated in all */
 	struct thr_watch pe_watch, msg_watch;
+	unsigned int outstanding; /* requests accepted and not yet answered */
+	struct spin spin;
 
 	/* any thread, under msg_lock */
 	pthread_mutex_t msg_lock;

@@ -376,8 +376,9 @@ static void disarm_now(struct doca_pe *pe)
 {
 	struct doca_ctx *ctx;
 
-	__atomic_store_n(&pe->wake, WAKE_OFF, __ATOMIC_SEQ_CST);
-	drain_event_fd(pe);
+	/* One that fires at this very moment writes after the read: look_at_sources() finds it. */
+	if (__atomic_exchange_n(&pe->wake, WAKE_OFF, __ATOMIC_SEQ_CST) == WAKE_FIRED)
+		drain_event_fd(pe);
 	TAILQ_FOREACH(ctx, &pe->ctxs, pe_link)
 		if (ctx->ops->disarm && !ctx_is_idle(ctx))
 			ctx->ops->disarm(ctx);

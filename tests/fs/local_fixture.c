@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fs/local/local.h"
+
 struct drive d;
 char dir[256];
 struct fs_config local_cfg;
@@ -33,6 +35,8 @@ int local_setup(void **state)
 	local_cfg.type = "local";
 	local_cfg.dir = dir;
 	drive_open_cfg(&d, &fs_local, &local_cfg);
+	if (getenv("TEST_LOCAL_COLD"))
+		container_of(d.ft, struct local_thread, ft)->cold = UINT_MAX;
 	return 0;
 }
 

@@ -12,7 +12,10 @@ extern struct drive d;
 extern char dir[256];
 extern struct fs_config local_cfg; /* for local_setup(), which sets type and dir */
 
-/* Group fixtures of cmocka. TEST_LOCAL_BASE: where to make the directory, /tmp otherwise. */
+/*
+ * Group fixtures of cmocka. TEST_LOCAL_BASE: where to make the directory, /tmp otherwise.
+ * TEST_LOCAL_COLD: operations on metadata go to workers from the start.
+ */
 int local_setup(void **state);
 int local_teardown(void **state);
 /* Path of a name in the directory; good until the call after next. */

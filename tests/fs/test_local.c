@@ -75,7 +75,8 @@ static void test_escape(void **state)
 	assert_int_equal(op_lookup(&d, e.nodeid, "etc", &e), -ENOTDIR);
 	assert_int_equal(op_lookup(&d, ROOT, "pw", &e), 0);
 	assert_int_equal(op_open(&d, e.nodeid, O_RDONLY, &fh), -ELOOP);
-	assert_int_equal(op_create(&d, ROOT, "pw", O_RDWR | O_TRUNC, 0644, &e, &fh), -ELOOP);
+	assert_int_equal(op_create(&d, ROOT, "pw", O_RDWR | O_TRUNC, 0644, &e, &fh), -ESTALE);
+	assert_int_equal(op_lookup(&d, ROOT, "pw", &e), 0);
 	assert_int_equal(op_opendir(&d, e.nodeid, &fh), -ENOTDIR);
 	assert_int_equal(op_unlink(&d, ROOT, "pw"), 0);
 	assert_int_equal(op_unlink(&d, ROOT, "slash"), 0);
@@ -95,7 +96,7 @@ static void test_special_files_stay_closed(void **state)
 	assert_int_equal(c->out.entry.attr.mode, S_IFIFO | 0600);
 	assert_int_equal(op_open(&d, c->out.entry.nodeid, O_RDONLY, &fh), -ENXIO);
 	/* Opening this one for writing would wait for a reader for ever. */
-	assert_int_equal(op_create(&d, ROOT, "pipe", O_WRONLY, 0600, &e, &fh), -ENXIO);
+	assert_int_equal(op_create(&d, ROOT, "pipe", O_WRONLY, 0600, &e, &fh), -ESTALE);
 	assert_int_equal(op_unlink(&d, ROOT, "pipe"), 0);
 
 	call_init(c, &d, FUSE_MKNOD, ROOT);
@@ -118,16 +119,19 @@ static void test_create(void **state)
 	assert_int_equal(op_create(&d, ROOT, "c", O_RDWR | O_EXCL, S_IFREG | 0644, &e, &fh), 0);
 	assert_int_equal(op_create(&d, ROOT, "c", O_RDWR | O_EXCL, 0644, &e, &fh2), -EEXIST);
 	assert_int_equal(op_write(&d, fh, "hello", 5, 0, 0), 5);
-	assert_int_equal(op_create(&d, ROOT, "c", O_RDWR, 0600, &e, &fh2), 0);
+	/* The name was free when the guest's kernel looked: it is to look again, and to check. */
+	assert_int_equal(op_create(&d, ROOT, "c", O_RDWR, 0600, &e, &fh2), -ESTALE);
+	assert_int_equal(op_create(&d, ROOT, "c", O_RDWR | O_TRUNC, 0600, &e, &fh2), -ESTALE);
+	assert_int_equal(op_lookup(&d, ROOT, "c", &e), 0);
 	assert_int_equal(e.attr.size, 5);
-	assert_int_equal(op_release(&d, fh2), 0);
-	assert_int_equal(op_create(&d, ROOT, "c", O_RDWR | O_TRUNC, 0600, &e, &fh2), 0);
-	assert_int_equal(e.attr.size, 0);
+	assert_int_equal(op_open(&d, e.nodeid, O_RDWR | O_TRUNC, &fh2), 0);
+	assert_int_equal(op_getattr(&d, e.nodeid, &attr), 0);
+	assert_int_equal(attr.size, 0);
 	assert_int_equal(op_release(&d, fh2), 0);
 	assert_int_equal(op_mkdir(&d, ROOT, "cd", 01777, &e), 0);
 	assert_int_equal(e.attr.mode, S_IFDIR | 01777);
 	assert_int_equal(op_mkdir(&d, ROOT, "cd", 0755, &e), -EEXIST);
-	assert_int_equal(op_create(&d, ROOT, "cd", O_RDWR, 0600, &e, &fh2), -EISDIR);
+	assert_int_equal(op_create(&d, ROOT, "cd", O_RDWR, 0600, &e, &fh2), -ESTALE);
 	assert_int_equal(op_rmdir(&d, ROOT, "c"), -ENOTDIR);
 	assert_int_equal(op_unlink(&d, ROOT, "cd"), -EISDIR);
 	/* Unlinked but open. */
@@ -298,6 +302,7 @@ static void test_rename(void **state)
 {
 	struct fuse_entry_out sub, e;
 	uint64_t a = make_file("ra", 0644), b = make_file("rb", 0644);
+	int err;
 
 	assert_int_equal(op_mkdir(&d, ROOT, "rsub", 0755, &sub), 0);
 	assert_int_equal(op_rename(&d, ROOT, "ra", ROOT, "rb", RENAME_NOREPLACE), -EEXIST);
@@ -317,7 +322,8 @@ static void test_rename(void **state)
 	assert_int_equal(op_rmdir(&d, ROOT, "rsub"), -ENOTEMPTY);
 	assert_int_equal(op_unlink(&d, sub.nodeid, "moved"), 0);
 	assert_int_equal(op_rmdir(&d, ROOT, "rsub"), 0);
-	assert_int_equal(op_lookup(&d, sub.nodeid, "moved", &e), -ENOENT);
+	err = op_lookup(&d, sub.nodeid, "moved", &e);
+	assert_true(err == -ENOENT || err == -ESTALE); /* is there a descriptor of it still? */
 }
 
 static void test_links(void **state)
@@ -561,6 +567,8 @@ static void test_deleted_files_are_let_go(void **state)
 	uint64_t node;
 	int fds;
 
+	if (getenv("TEST_LOCAL_COLD"))
+		skip(); /* workers keep none */
 	d.fs->ops->reset(d.fs);
 	d.fs->ops->poll(d.ft);
 	node = make_file("let", 0644);
@@ -639,8 +647,10 @@ static void test_few_descriptors(void **state)
 	while ((n = dup(0)) >= 0)
 		;
 	assert_int_equal(errno, EMFILE);
-	assert_int_equal(op_lookup(&d, ROOT, "d78", &sub), 0);
-	assert_int_equal(op_lookup(&d, sub.nodeid, "in", &e), 0);
+	if (!getenv("TEST_LOCAL_COLD")) { /* workers have none */
+		assert_int_equal(op_lookup(&d, ROOT, "d78", &sub), 0);
+		assert_int_equal(op_lookup(&d, sub.nodeid, "in", &e), 0);
+	}
 	for (n = 3; n < FEW_FDS; n++) {
 		char path[64], link[64] = "";
 

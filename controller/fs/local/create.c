@@ -8,11 +8,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "local.h"
-
-/* Times a name may vanish between "exists" and the open before CREATE gives up. */
-#define CREATE_TRIES 3
 
 /* The parent, pinned, and its descriptor; name: to be checked, or NULL. On error holds nothing. */
 static int parent_get(struct fs_req *req, uint64_t nodeid, const char *name,
@@ -98,7 +94,7 @@ static void make_entry(struct fs_req *req, uint32_t mask,
 
 	err = parent_get(req, req->in->nodeid, req->name[0], &parent, &dir);
 	if (err) {
-		fs_req_done(req, err);
+		local_done(req, err);
 		return;
 	}
 	err = caller(req, mask);
@@ -111,7 +107,7 @@ static void make_entry(struct fs_req *req, uint32_t mask,
 	local_fd_put(&dir);
 	local_node_put(req, parent);
 	if (err)
-		fs_req_done(req, err);
+		local_done(req, err);
 	else
 		local_entry_done(req, child);
 }
@@ -129,37 +125,6 @@ void local_op_mkdir(struct fs_req *req)
 void local_op_symlink(struct fs_req *req)
 {
 	make_entry(req, 0, do_symlink);
-}
-
-/* An existing file of that name, for a CREATE without O_EXCL. Descriptor or -errno. */
-static int create_open_existing(struct fs_req *req, const struct lnode *parent, int dirfd,
-				struct lnode **ret_node)
-{
-	struct local_thread *t = local_thread_of(req);
-	int fd, err;
-
-	cred_root();
-	err = local_node_of_name(t, parent, dirfd, req->name[0], req->entry, ret_node);
-	if (err)
-		return err;
-	fd = (*ret_node)->key.fmt == S_IFDIR ?
-		     -EISDIR :
-		     local_open_file(t, *ret_node, &local_lreq(req)->open_flags);
-	if (fd >= 0 && (req->create->flags & O_TRUNC)) {
-		err = req->create->open_flags & FUSE_OPEN_KILL_SUIDGID ? cred_root_kill() : 0;
-		if (!err && ftruncate(fd, 0))
-			err = -errno;
-		cred_root();
-		if (!err)
-			local_drop_caps(t->lfs, fd);
-		if (!err) /* the attributes in the reply are from before */
-			req->entry->attr.size = req->entry->attr.blocks = 0;
-	}
-	if (fd < 0 || err)
-		local_node_put(req, *ret_node);
-	if (err && fd >= 0)
-		close(fd);
-	return err ? err : fd;
 }
 
 /* how: the flags of open() that make a new file. */
@@ -198,13 +163,13 @@ static int create_new(struct fs_req *req, const struct lnode *parent, int dirfd,
 static void create_reply(struct fs_req *req, struct lnode *ln, int fd)
 {
 	struct local_thread *t = local_thread_of(req);
-	int err = lfh_open(&t->lfs->fhs, fd, local_lreq(req)->open_flags,
+	int err = lfh_open(&t->lfs->fhs, fd, local_lreq(req)->open_flags | O_CREAT,
 			   local_node_kind(t->lfs, ln), NULL, &req->create_open->fh);
 
 	if (err) {
 		close(fd);
 		local_node_put(req, ln);
-		fs_req_done(req, err);
+		local_done(req, err);
 		return;
 	}
 	req->create_open->open_flags = req->ft->fs->cache.open_flags;
@@ -212,34 +177,30 @@ static void create_reply(struct fs_req *req, struct lnode *ln, int fd)
 }
 
 /*
- * Never one open() with O_CREAT alone: what exists may be a pipe or a device that somebody put
- * there, and that is not to be opened.
+ * Never an open() of what exists: it may be a pipe or a device that somebody put there, and that is
+ * not to be opened; and the guest's kernel, for which the name was free, has not checked whether the
+ * caller may. Linux looks a stale name up again, checks, and sends OPEN.
  */
 void local_op_create(struct fs_req *req)
 {
 	struct local_thread *t = local_thread_of(req);
 	struct lnode *parent, *child = NULL;
 	struct lfd dir;
-	int i, fd;
+	int fd;
 
 	local_lreq(req)->open_flags = local_open_flags(t->lfs, req->create->flags);
 	fd = parent_get(req, req->in->nodeid, req->name[0], &parent, &dir);
 	if (fd) {
-		fs_req_done(req, fd);
+		local_done(req, fd);
 		return;
 	}
-	for (i = 0; i < CREATE_TRIES; i++) {
-		fd = create_new(req, parent, dir.fd, req->name[0], O_CREAT | O_EXCL, &child);
-		if (fd != -EEXIST || (req->create->flags & O_EXCL))
-			break;
-		fd = create_open_existing(req, parent, dir.fd, &child);
-		if (fd != -ENOENT)
-			break;
-	}
+	fd = create_new(req, parent, dir.fd, req->name[0], O_CREAT | O_EXCL, &child);
+	if (fd == -EEXIST && !(req->create->flags & O_EXCL))
+		fd = -ESTALE;
 	local_fd_put(&dir);
 	local_node_put(req, parent);
 	if (fd < 0)
-		fs_req_done(req, fd);
+		local_done(req, fd);
 	else
 		create_reply(req, child, fd);
 }
@@ -255,7 +216,7 @@ void local_op_tmpfile(struct fs_req *req)
 	local_lreq(req)->open_flags = local_open_flags(t->lfs, req->create->flags);
 	fd = parent_get(req, req->in->nodeid, NULL, &parent, &dir);
 	if (fd) {
-		fs_req_done(req, fd);
+		local_done(req, fd);
 		return;
 	}
 	fd = create_new(req, parent, dir.fd, ".",
@@ -266,7 +227,7 @@ void local_op_tmpfile(struct fs_req *req)
 	local_fd_put(&dir);
 	local_node_put(req, parent);
 	if (fd < 0)
-		fs_req_done(req, fd);
+		local_done(req, fd);
 	else
 		create_reply(req, child, fd);
 }
@@ -325,7 +286,7 @@ void local_op_link(struct fs_req *req)
 	local_node_put(req, ln);
 	local_node_put(req, parent);
 	if (err)
-		fs_req_done(req, err);
+		local_done(req, err);
 	else
 		local_entry_done(req, child);
 }
@@ -337,52 +298,23 @@ static int remove_call(struct fs_req *req, int dirfd)
 	return unlinkat(dirfd, req->name[0], flags) ? -errno : 0;
 }
 
-static int remove_work(struct fs_req *req)
-{
-	return remove_call(req, local_lreq(req)->lfd.fd);
-}
-
-static void remove_worked(struct fs_req *req, int err)
-{
-	local_fd_put(&local_lreq(req)->lfd);
-	fs_req_done(req, err);
-}
-
-/* The last name of a large file takes its blocks along, which may take long: see SLOW_NS. */
-static int remove_here(struct fs_req *req, struct lnode *parent)
-{
-	struct local_thread *t = local_thread_of(req);
-	uint64_t start = clock_ns();
-	struct lfd dir;
-	int err = local_node_fd(t, parent, &dir);
-
-	if (err)
-		return err;
-	err = remove_call(req, dir.fd);
-	local_fd_put(&dir);
-	if (clock_ns() - start > LOCAL_SLOW_NS)
-		t->slow_removals = LOCAL_SLOW_RUN;
-	return err;
-}
-
+/* The last name of a large file takes its blocks along, which may take long: cold.c sees to that. */
 void local_op_remove(struct fs_req *req)
 {
 	struct local_thread *t = local_thread_of(req);
 	struct lnode *parent = local_node_get(req, req->in->nodeid);
-	bool work = t->slow_removals;
 	int err = parent ? local_check_name(req->name[0]) : -ESTALE;
+	struct lfd dir;
 
 	cred_root();
 	if (!err)
-		err = work ? local_node_fd_own(t, parent, &local_lreq(req)->lfd) :
-			     remove_here(req, parent);
-	local_node_put(req, parent);
-	if (err || !work) {
-		fs_req_done(req, err);
-		return;
+		err = local_node_fd(t, parent, &dir);
+	if (!err) {
+		err = remove_call(req, dir.fd);
+		local_fd_put(&dir);
 	}
-	t->slow_removals--;
-	local_work(t, req, remove_work, remove_worked);
+	local_node_put(req, parent);
+	local_done(req, err);
 }
 
 static int rename_names(struct fs_req *req, struct lnode *from, struct lnode *to)
@@ -419,5 +351,5 @@ void local_op_rename(struct fs_req *req)
 		err = rename_names(req, from, to);
 	local_node_put(req, to);
 	local_node_put(req, from);
-	fs_req_done(req, err);
+	local_done(req, err);
 }

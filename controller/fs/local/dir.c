@@ -71,16 +71,16 @@ void local_op_opendir(struct fs_req *req)
 		close(fd);
 		ldir_free(dir);
 	}
-	fs_req_done(req, fd < 0 ? fd : err);
+	local_done(req, fd < 0 ? fd : err);
 }
 
 void local_op_releasedir(struct fs_req *req)
 {
 	struct local_thread *t = local_thread_of(req);
-	bool was_open;
+	bool was_open, large;
 	int fd;
 
-	was_open = lfh_close(&t->lfs->fhs, req->release->fh, true, &fd);
+	was_open = lfh_close(&t->lfs->fhs, req->release->fh, true, &fd, &large);
 	if (fd >= 0)
 		local_close_later(t, fd);
 	fs_req_done(req, was_open ? 0 : -EBADF);
@@ -206,7 +206,7 @@ static void readdir_start(struct fs_req *req, bool plus)
 		}
 		local_node_put(req, parent);
 	}
-	fs_req_done(req, err);
+	local_done(req, err);
 }
 
 void local_op_readdir(struct fs_req *req)

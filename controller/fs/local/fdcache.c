@@ -62,11 +62,21 @@ int fdcache_get(struct local_thread *t, uint64_t nodeid)
 	return -1;
 }
 
-static void fdcache_close(struct lfdcache *cache, struct lfdslot *slot)
+static int fdcache_take_out(struct lfdcache *cache, struct lfdslot *slot)
 {
 	cache->nr_files -= slot->is_file;
-	close(slot->fd);
 	slot->nodeid = 0;
+	return slot->fd;
+}
+
+/* As root: it may start a worker. */
+static void fdcache_close(struct local_thread *t, struct lfdslot *slot)
+{
+	bool is_file = slot->is_file;
+	int fd = fdcache_take_out(&t->cache, slot);
+
+	if (!is_file || !local_close_away(t, fd))
+		close(fd);
 }
 
 bool fdcache_put(struct local_thread *t, uint64_t nodeid, int fd, bool is_file)
@@ -86,7 +96,7 @@ bool fdcache_put(struct local_thread *t, uint64_t nodeid, int fd, bool is_file)
 	if (victim->nodeid && victim->used == t->op_seq)
 		return false;
 	if (victim->nodeid)
-		fdcache_close(&t->cache, victim);
+		fdcache_close(t, victim);
 	*victim = (struct lfdslot){ .nodeid = nodeid, .used = t->op_seq, .fd = fd,
 				    .is_file = is_file };
 	t->cache.nr_files += is_file;
@@ -101,7 +111,7 @@ void fdcache_evict(struct local_thread *t, uint64_t nodeid)
 	/* 0 is what empty ways have, and any number comes from the guest. */
 	for (i = 0; nodeid && i < LOCAL_FDCACHE_WAYS; i++)
 		if (set[i].nodeid == nodeid)
-			fdcache_close(&t->cache, &set[i]);
+			fdcache_close(t, &set[i]);
 }
 
 void fdcache_drop(struct local_thread *t)
@@ -112,7 +122,7 @@ void fdcache_drop(struct local_thread *t)
 	for (i = 0; i < t->cache.nr_sets * LOCAL_FDCACHE_WAYS; i++) {
 		slot = &t->cache.slots[i];
 		if (slot->nodeid && slot->used != t->op_seq)
-			fdcache_close(&t->cache, slot);
+			close(fdcache_take_out(&t->cache, slot));
 	}
 }
 
@@ -131,7 +141,7 @@ void fdcache_sweep(struct local_thread *t)
 	for (i = 0; i < cache->nr_sets * LOCAL_FDCACHE_WAYS; i++) {
 		slot = &cache->slots[i];
 		if (slot->nodeid && slot->is_file && slot->used <= cache->swept_seq)
-			fdcache_close(cache, slot);
+			fdcache_close(t, slot);
 	}
 	cache->swept_seq = t->op_seq;
 	cache->swept_ms = now;

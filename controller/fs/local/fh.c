@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/atomics.h"
 #include "local.h"
 
 #define LFH_USERS(ref) ((uint32_t)(ref))
@@ -91,7 +92,8 @@ int lfh_open(struct lfh_table *tab, int fd, int flags, enum lfskind kind, struct
 	f->fd = fd;
 	f->dir = dir;
 	f->sync = flags & (O_SYNC | O_DSYNC);
-	f->direct = flags & O_DIRECT;
+	f->direct = (flags & O_DIRECT) && kind != LFS_TMPFS; /* that has no disk to wait for */
+	f->may_be_large = !dir && !(flags & O_CREAT);
 	f->rdwr = (flags & O_ACCMODE) == O_RDWR;
 	f->map = NULL;
 	f->map_hits = 0;
@@ -179,11 +181,12 @@ static bool lfh_close_pinned(struct lfh_table *tab, struct lfh *f, int *ret_fd)
 	return first;
 }
 
-bool lfh_close(struct lfh_table *tab, uint64_t fh, bool is_dir, int *ret_fd)
+bool lfh_close(struct lfh_table *tab, uint64_t fh, bool is_dir, int *ret_fd, bool *ret_large)
 {
 	struct lfh *f = lfh_get(tab, fh, is_dir);
 
 	*ret_fd = -1;
+	*ret_large = f && READ_ONCE(f->may_be_large);
 	return f && lfh_close_pinned(tab, f, ret_fd);
 }
 

@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/atomics.h"
 #include "local.h"
 
 /*
@@ -45,7 +46,7 @@ static void open_finish(struct fs_req *req, int err)
 		close(job->lfd.fd);
 	else
 		req->opened->open_flags = req->ft->fs->cache.open_flags;
-	fs_req_done(req, err);
+	local_done(req, err);
 }
 
 static int open_truncate(struct fs_req *req)
@@ -93,7 +94,7 @@ void local_op_open(struct fs_req *req)
 	}
 	local_node_put(req, ln);
 	if (fd < 0) {
-		fs_req_done(req, fd);
+		local_done(req, fd);
 		return;
 	}
 	job->lfd.fd = fd;
@@ -108,12 +109,12 @@ void local_op_open(struct fs_req *req)
 void local_op_release(struct fs_req *req)
 {
 	struct local_thread *t = local_thread_of(req);
-	bool was_open;
+	bool was_open, large;
 	int fd;
 
 	local_lock_release(t, req->in->nodeid, req->release);
-	was_open = lfh_close(&t->lfs->fhs, req->release->fh, false, &fd);
-	if (fd >= 0)
+	was_open = lfh_close(&t->lfs->fhs, req->release->fh, false, &fd, &large);
+	if (fd >= 0 && !(large && local_close_away(t, fd)))
 		local_close_later(t, fd);
 	fs_req_done(req, was_open ? 0 : -EBADF);
 }
@@ -124,14 +125,14 @@ static struct lfh *file_get(struct fs_req *req, uint64_t fh, bool is_dir)
 	struct lfh *f = lfh_get(&local_thread_of(req)->lfs->fhs, fh, is_dir);
 
 	if (!f)
-		fs_req_done(req, -EBADF);
+		local_done(req, -EBADF);
 	return f;
 }
 
 static void file_done(struct fs_req *req, struct lfh *f, int err)
 {
 	lfh_put(&local_thread_of(req)->lfs->fhs, f);
-	fs_req_done(req, err);
+	local_done(req, err);
 }
 
 /* Closing a duplicate makes network file systems below tell about writes that failed. */
@@ -198,16 +199,16 @@ static bool file_kills(const struct fs_req *req)
 	return req->in->uid && (lfs->fs.session_flags & FUSE_HANDLE_KILLPRIV_V2);
 }
 
-/* Without a personality for the ring. */
-static void fallocate_here(struct fs_req *req, struct lfh *f)
+/* On a worker: without a personality for the ring. */
+static int fallocate_work(struct fs_req *req)
 {
 	const struct fuse_fallocate_in *in = req->fallocate;
-	int err = cred_root_kill();
+	int fd = local_lreq(req)->fh->fd, err = cred_root_kill();
 
-	if (!err && fallocate(f->fd, (int)in->mode, (off_t)in->offset, (off_t)in->length))
+	if (!err && fallocate(fd, (int)in->mode, (off_t)in->offset, (off_t)in->length))
 		err = -errno;
 	cred_root();
-	file_done(req, f, err);
+	return err;
 }
 
 void local_op_fallocate(struct fs_req *req)
@@ -219,11 +220,12 @@ void local_op_fallocate(struct fs_req *req)
 
 	if (!f)
 		return;
+	local_lreq(req)->fh = f;
+	WRITE_ONCE(f->may_be_large, true);
 	if (file_kills(req) && !t->kill_personality) {
-		fallocate_here(req, f);
+		local_work(t, req, fallocate_work, ring_file_done);
 		return;
 	}
-	local_lreq(req)->fh = f;
 	sqe = local_ring_prep(t, req, ring_file_done, IORING_OP_FALLOCATE, f->fd);
 	if (file_kills(req))
 		sqe->personality = (uint16_t)t->kill_personality;
@@ -267,6 +269,7 @@ static int copy_range(struct fs_req *req)
 
 	if (err)
 		return err;
+	WRITE_ONCE(job->fh2->may_be_large, true);
 	do {
 		n = copy_file_range(job->fh->fd, &from, job->fh2->fd, &to, len, 0);
 	} while (n < 0 && errno == EINTR);
@@ -329,7 +332,7 @@ static int syncfs_work(struct fs_req *req)
 static void syncfs_done(struct fs_req *req, int err)
 {
 	local_fd_put(&local_lreq(req)->lfd);
-	fs_req_done(req, err);
+	local_done(req, err);
 }
 
 void local_op_syncfs(struct fs_req *req)
@@ -349,7 +352,7 @@ void local_op_syncfs(struct fs_req *req)
 	}
 	local_node_put(req, ln);
 	if (err)
-		fs_req_done(req, err);
+		local_done(req, err);
 	else
 		local_work(t, req, syncfs_work, syncfs_done);
 }
@@ -395,7 +398,7 @@ void local_op_ioctl(struct fs_req *req)
 	struct lfh *f;
 
 	if ((in->flags & FUSE_IOCTL_UNRESTRICTED) || !ioctl_allowed(in->cmd)) {
-		fs_req_done(req, -ENOTTY);
+		local_done(req, -ENOTTY);
 		return;
 	}
 	cred_root();

@@ -8,7 +8,9 @@
  *   fdcache.c  the bounded cache of descriptors, one per thread
  *   fh.c       file handles the guest holds (open files and directories)
  *   cred.c     whose rights a system call runs with
- *   ring.c     io_uring and the worker for calls it does not offer
+ *   ring.c     io_uring
+ *   worker.c   threads for calls that block and that it does not offer
+ *   cold.c     when operations on metadata go there
  *   lock.c     locks, and the requests that wait for one; locktab.c remembers them
  *   idmap.c xattrmap.c   other ids, other names of attributes than in the guest
  *   map.c      small transfers together, through a mapping
@@ -39,11 +41,8 @@
 #define LOCAL_DIRBUF 16384
 #define LOCAL_BATCH 64 /* what the thread takes in one round */
 #define LOCAL_MAP_WANT (16u << 10) /* bytes; beyond that a system call is not what costs */
-#define LOCAL_WORKERS 4 /* of an I/O thread */
-/* After a removal that took longer than just being preempted on a busy machine may take, */
-#define LOCAL_SLOW_NS 50000000
-#define LOCAL_SLOW_RUN 32 /* that many are for the workers */
-#define LOCAL_SLOW_TRUNCATE (64u << 20) /* bytes; cutting off more than this goes to the worker */
+#define LOCAL_WORKERS 16 /* of an I/O thread */
+#define LOCAL_SLOW_TRUNCATE (64u << 20) /* bytes; freeing more than this goes to a worker */
 #define LOCAL_SLOW_COPY (256u << 10) /* bytes; likewise copying */
 
 /* What an inode is known by. Copied into its node. */
@@ -89,9 +88,10 @@ struct lfh {
 	uint32_t next_free; /* under lfh_table.lock */
 	uint32_t slot;
 	int fd;
+	bool may_be_large; /* atomic; false: certainly not */
 	struct ldir *dir; /* NULL: a file */
 	bool sync; /* O_SYNC or O_DSYNC: every write waits for the disk */
-	bool direct; /* O_DIRECT: so does every transfer */
+	bool direct; /* O_DIRECT, on a disk: so does every transfer */
 	bool rdwr;
 	/* map.c; NULL: no mapping. Any thread, atomic. */
 	struct lmap *map;
@@ -195,7 +195,8 @@ struct local_thread {
 	int closing[LOCAL_BATCH];
 	unsigned int round_rws; /* READs and WRITEs since poll(); this and the next two: see rw.c */
 	bool batch; /* the last round brought several */
-	unsigned int slow_removals; /* that many more names are removed by workers */
+	unsigned int cold; /* that many more operations on metadata go to workers: cold.c */
+	bool is_worker; /* its own: without ring, watches and workers */
 	bool expect_known; /* the last name looked up was of a node we had */
 	unsigned int slow_run; /* that many more transfers avoid waiting in place */
 	uint64_t op_seq;
@@ -224,6 +225,7 @@ struct lreq {
 	struct lnode *node;
 	struct lfd lfd;
 	int err; /* of work */
+	bool slow; /* cold.c */
 	int open_flags;
 	enum lfskind kind;
 	struct lkwait wait;
@@ -273,8 +275,6 @@ struct lnode *local_node_get(struct fs_req *req, uint64_t nodeid);
 void local_node_put(struct fs_req *req, struct lnode *ln);
 /* O_PATH descriptor of any node. 0 or -errno. Must run as root. */
 int local_node_fd(struct local_thread *t, struct lnode *ln, struct lfd *ret_fd);
-/* The same, for use on another thread: the caller's alone. */
-int local_node_fd_own(struct local_thread *t, struct lnode *ln, struct lfd *ret_fd);
 void local_fd_put(struct lfd *lfd);
 /* A real open with flags, regular files and directories only. Descriptor or -errno. Root. */
 int local_node_open(struct local_thread *t, struct lnode *ln, int flags);
@@ -302,7 +302,7 @@ int local_check_name(const char *name);
 int lfh_table_init(struct lfh_table *tab, uint32_t max);
 void lfh_table_fini(struct lfh_table *tab);
 /*
- * dir: NULL for a file, opened with these flags of open(). Consumes fd and dir on success. 0 or
+ * dir: NULL for a file, opened with these flags of open(), O_CREAT if it is new. Consumes fd and dir on success. 0 or
  * -ENFILE, -ENOMEM.
  */
 int lfh_open(struct lfh_table *tab, int fd, int flags, enum lfskind kind, struct ldir *dir,
@@ -314,9 +314,10 @@ void lfh_pin_more(struct lfh *f);
 void lfh_put(struct lfh_table *tab, struct lfh *f);
 /*
  * The guest's reference goes; the descriptor closes when the last user is done. If that is so now,
- * *ret_fd is it, for the caller to close, else -1. false: no such handle.
+ * *ret_fd is it, for the caller to close, else -1. *ret_large: of a file that may be large. false: no
+ * such handle.
  */
-bool lfh_close(struct lfh_table *tab, uint64_t fh, bool is_dir, int *ret_fd);
+bool lfh_close(struct lfh_table *tab, uint64_t fh, bool is_dir, int *ret_fd, bool *ret_large);
 void lfh_close_all(struct lfh_table *tab);
 
 /* dir.c */
@@ -357,8 +358,8 @@ void local_close_round(struct local_thread *t);
 void local_close_all(struct local_thread *t);
 /* rw.c: a round of the thread ends. */
 void local_rw_round(struct local_thread *t);
-/* In place, with lreq.want set; drops the pin of f. Root. */
-void local_rw_here(struct fs_req *req, struct lfh *f);
+/* In place, with lreq.want set; drops the pin of f. Root. Bytes or -errno. */
+ssize_t local_rw_here(struct fs_req *req, struct lfh *f);
 /* n: bytes or -errno; drops the pin of f. */
 void local_rw_done(struct fs_req *req, struct lfh *f, ssize_t n);
 
@@ -370,15 +371,31 @@ bool local_batch_add(struct local_thread *t, struct fs_req *req, struct lfh *f);
 /* How many there were. */
 int local_batch_run(struct local_thread *t);
 void local_map_close(struct local_fs *lfs, struct lmap *m);
+
+/* worker.c */
 int local_worker_init(struct local_thread *t);
 void local_worker_fini(struct local_thread *t);
+/* Is there one at least? Starts more when all are busy. */
+bool local_worker_ready(struct local_thread *t);
 /*
- * work(req) on the worker, then worked(req, its result) here. work touches no per-thread state.
- * Without a worker thread (none could be started) it runs in place.
+ * work(req) on a worker, then worked(req, its result) here. work touches no per-thread state of t.
+ * On a worker, and without one (none could be started), it runs in place.
  */
 void local_work(struct local_thread *t, struct fs_req *req, int (*work)(struct fs_req *),
 		void (*worked)(struct fs_req *, int err));
 int local_worker_reap(struct local_thread *t);
+/* The calling worker's own; NULL on other threads. */
+struct local_thread *local_worker_self(void);
+/* On a worker: lets the I/O thread poll, for a moment. */
+void local_worker_await_poll(void);
+/* Lets a worker close fd, if that frees so many blocks that it may take long; else false. */
+bool local_close_away(struct local_thread *t, int fd);
+
+/* cold.c */
+/* The slot in the table of operations that wait for nothing but the file system. */
+void local_op_cold(struct fs_req *req);
+/* fs_req_done() of those, which may run on a worker: fully done when they return. */
+void local_done(struct fs_req *req, int err);
 
 /* lock.c */
 /* Waits that are over; completes them. Cheap when nothing is due. */

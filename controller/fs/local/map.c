@@ -169,7 +169,7 @@ static bool map_knows(struct lmap *m, uint64_t off, size_t len)
 /* Whole pages were written the usual way. */
 static void map_learn(struct lmap *m, uint64_t off, size_t len)
 {
-	uint64_t page = (off + PAGE - 1) / PAGE, end = (off + len) / PAGE;
+	uint64_t page = off / PAGE + (off % PAGE != 0), end = (off + len) / PAGE;
 
 	for (; m->known && page < end && page < m->len / PAGE; page++)
 		__atomic_fetch_or(&m->known[page / 8], (uint8_t)(1u << page % 8), __ATOMIC_RELAXED);
@@ -193,13 +193,11 @@ static void run_usual(struct fs_req *req, struct lmap *m)
 {
 	/* The request may be gone afterwards. */
 	uint64_t off = req_off(req);
-	size_t want = req_want(req);
 	bool write = req->in->opcode == FUSE_WRITE;
-	struct lfh *f = local_lreq(req)->fh;
+	ssize_t n = local_rw_here(req, local_lreq(req)->fh);
 
-	if (m && write)
-		map_learn(m, off, want);
-	local_rw_here(req, f);
+	if (m && write && n > 0)
+		map_learn(m, off, (size_t)n);
 }
 
 /*

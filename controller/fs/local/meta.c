@@ -8,6 +8,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/atomics.h"
 #include "local.h"
 
 #define FORGET_BATCH 64
@@ -17,7 +18,7 @@ void local_entry_done(struct fs_req *req, struct lnode *ln)
 	fs_entry_set_valid(req->ft->fs, req->entry);
 	nodetab_grant(local_thread_of(req)->lfs->nodes, &ln->node);
 	local_node_put(req, ln);
-	fs_req_done(req, 0);
+	local_done(req, 0);
 }
 
 /* "No such name", which the guest may remember. */
@@ -26,13 +27,13 @@ static void lookup_negative(struct fs_req *req)
 	uint64_t ns = req->ft->fs->cache.negative_ns;
 
 	if (!ns) {
-		fs_req_done(req, -ENOENT);
+		local_done(req, -ENOENT);
 		return;
 	}
 	memset(req->entry, 0, sizeof(*req->entry));
 	req->entry->entry_valid = ns / 1000000000u;
 	req->entry->entry_valid_nsec = (uint32_t)(ns % 1000000000u);
-	fs_req_done(req, 0);
+	local_done(req, 0);
 }
 
 void local_op_lookup(struct fs_req *req)
@@ -43,7 +44,7 @@ void local_op_lookup(struct fs_req *req)
 	int err;
 
 	if (!parent) {
-		fs_req_done(req, -ESTALE);
+		local_done(req, -ESTALE);
 		return;
 	}
 	cred_root();
@@ -60,7 +61,7 @@ void local_op_lookup(struct fs_req *req)
 	else if (err == -ENOENT)
 		lookup_negative(req);
 	else
-		fs_req_done(req, err);
+		local_done(req, err);
 }
 
 static void forget_one(struct local_thread *t, uint64_t nodeid, uint64_t nlookup)
@@ -72,7 +73,7 @@ static void forget_one(struct local_thread *t, uint64_t nodeid, uint64_t nlookup
 void local_op_forget(struct fs_req *req)
 {
 	forget_one(local_thread_of(req), req->in->nodeid, req->forget->nlookup);
-	fs_req_done(req, 0);
+	local_done(req, 0);
 }
 
 void local_op_batch_forget(struct fs_req *req)
@@ -90,7 +91,7 @@ void local_op_batch_forget(struct fs_req *req)
 		off += n * sizeof(one[0]);
 		left -= n;
 	} while (n && left);
-	fs_req_done(req, 0);
+	local_done(req, 0);
 }
 
 static int getattr_from_fd(struct fs_req *req, int fd)
@@ -115,7 +116,7 @@ static void attr_run(struct fs_req *req, bool has_fh, uint64_t fh,
 	int err;
 
 	if (!ln) {
-		fs_req_done(req, -ESTALE);
+		local_done(req, -ESTALE);
 		return;
 	}
 	cred_root();
@@ -132,7 +133,7 @@ static void attr_run(struct fs_req *req, bool has_fh, uint64_t fh,
 		}
 	}
 	local_node_put(req, ln);
-	fs_req_done(req, err);
+	local_done(req, err);
 }
 
 void local_op_getattr(struct fs_req *req)
@@ -286,7 +287,7 @@ static void setattr_finish(struct fs_req *req, int err)
 	if (job->fh)
 		lfh_put(&t->lfs->fhs, job->fh);
 	local_node_put(req, job->node);
-	fs_req_done(req, err);
+	local_done(req, err);
 }
 
 /* The descriptor to work on: the guest's open file, or one that can be written, or any. */
@@ -300,6 +301,7 @@ static int setattr_fd(struct fs_req *req, struct lreq *job)
 		job->fh = lfh_get(&t->lfs->fhs, req->setattr->fh, false);
 	job->lfd.owned = false;
 	if (job->fh) {
+		WRITE_ONCE(job->fh->may_be_large, true);
 		job->lfd.fd = job->fh->fd;
 		return 0;
 	}
@@ -328,14 +330,14 @@ void local_op_setattr(struct fs_req *req)
 
 	job->node = local_node_get(req, req->in->nodeid);
 	if (!job->node) {
-		fs_req_done(req, -ESTALE);
+		local_done(req, -ESTALE);
 		return;
 	}
 	cred_root();
 	err = setattr_fd(req, job);
 	if (err) {
 		local_node_put(req, job->node);
-		fs_req_done(req, err);
+		local_done(req, err);
 		return;
 	}
 	err = setattr_owner_mode(t->lfs, req->setattr, job->node, job->lfd.fd);
@@ -358,7 +360,7 @@ void local_op_readlink(struct fs_req *req)
 	int err;
 
 	if (!ln) {
-		fs_req_done(req, -ESTALE);
+		local_done(req, -ESTALE);
 		return;
 	}
 	cred_root();
@@ -371,7 +373,7 @@ void local_op_readlink(struct fs_req *req)
 	if (!err)
 		fs_req_put(req, t->scratch, (size_t)n);
 	local_node_put(req, ln);
-	fs_req_done(req, err);
+	local_done(req, err);
 }
 
 void local_op_statfs(struct fs_req *req)
@@ -384,7 +386,7 @@ void local_op_statfs(struct fs_req *req)
 	int err;
 
 	if (!ln) {
-		fs_req_done(req, -ESTALE);
+		local_done(req, -ESTALE);
 		return;
 	}
 	cred_root();
@@ -404,7 +406,7 @@ void local_op_statfs(struct fs_req *req)
 		out->namelen = (uint32_t)st.f_namelen;
 		out->frsize = (uint32_t)st.f_frsize;
 	}
-	fs_req_done(req, err);
+	local_done(req, err);
 }
 
 void local_op_access(struct fs_req *req)
@@ -416,7 +418,7 @@ void local_op_access(struct fs_req *req)
 	int err;
 
 	if (!ln) {
-		fs_req_done(req, -ESTALE);
+		local_done(req, -ESTALE);
 		return;
 	}
 	err = mask & ~(uint32_t)(R_OK | W_OK | X_OK) ? -EINVAL : local_node_fd(t, ln, &lfd);
@@ -429,5 +431,5 @@ void local_op_access(struct fs_req *req)
 		local_fd_put(&lfd);
 	}
 	local_node_put(req, ln);
-	fs_req_done(req, err);
+	local_done(req, err);
 }

@@ -43,6 +43,7 @@
 
 #define MOUNT_NONE UINT16_MAX /* not in the table */
 #define NO_BTIME INT64_MIN
+#define WORKER_TRIES 8 /* a worker has no descriptors to give back: its I/O thread does, soon */
 /* Times of birth are read from a clock that moves once a tick: 10 ms at most. */
 #define TICK_NS 20000000
 
@@ -60,12 +61,14 @@ bool local_again(struct local_thread *t, int *tries)
 {
 	if (errno == EINTR)
 		return true;
-	if ((errno != EMFILE && errno != ENFILE) || (*tries)++)
+	if ((errno != EMFILE && errno != ENFILE) || (*tries)++ >= (t->is_worker ? WORKER_TRIES : 1))
 		return false;
 	local_close_all(t);
 	fdcache_drop(t);
 	/* The other threads empty theirs in poll(). */
 	__atomic_add_fetch(&t->lfs->reclaim, 1, __ATOMIC_RELAXED);
+	if (t->is_worker)
+		local_worker_await_poll();
 	return true;
 }
 
@@ -370,21 +373,6 @@ int local_node_fd(struct local_thread *t, struct lnode *ln, struct lfd *ret_fd)
 	ret_fd->fd = fd;
 	ret_fd->owned = !fdcache_put(t, id, fd, ln->key.fmt != S_IFDIR);
 	return 0;
-}
-
-int local_node_fd_own(struct local_thread *t, struct lnode *ln, struct lfd *ret_fd)
-{
-	int tries = 0;
-
-	ret_fd->owned = true;
-	if (ln->fd < 0) {
-		ret_fd->fd = node_by_handle(t, ln, O_PATH | O_NOFOLLOW);
-		return min(ret_fd->fd, 0);
-	}
-	do {
-		ret_fd->fd = fcntl(ln->fd, F_DUPFD_CLOEXEC, 0);
-	} while (ret_fd->fd < 0 && local_again(t, &tries));
-	return ret_fd->fd < 0 ? local_errno() : 0;
 }
 
 void local_fd_put(struct lfd *lfd)

@@ -7,16 +7,10 @@
  * thread sleeps, the ring's descriptor wakes it. The ring is created by the thread that uses it
  * (SINGLE_ISSUER) and completions wait for that thread to enter the kernel anyway (COOP_TASKRUN):
  * no interrupts between processors.
- *
- * The workers are for calls that block and have no io_uring operation of use (syncfs,
- * copy_file_range, cutting off a large file, removals while those are slow): up to LOCAL_WORKERS
- * threads per I/O thread, each started when there is a job and none is idle. Results come back over
- * a lock-free stack and an eventfd.
  */
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "local.h"
@@ -181,155 +175,6 @@ int local_ring_poll(struct local_thread *t)
 		total += (int)n;
 		if (n < RING_BATCH)
 			break;
-	}
-	return total;
-}
-
-/* The worker */
-
-static void worker_finish(struct lworker *w, struct lreq *job)
-{
-	struct lreq *head = __atomic_load_n(&w->done, __ATOMIC_RELAXED);
-	uint64_t one = 1;
-
-	/*
-	 * The job belongs to the I/O thread as soon as it is in the stack: do not touch it after.
-	 */
-	do {
-		job->next = head;
-		/* Release pairs with the acquire in local_worker_reap(). */
-	} while (!__atomic_compare_exchange_n(&w->done, &head, job, true, __ATOMIC_RELEASE,
-					      __ATOMIC_RELAXED));
-	/* Only a counter at its limit refuses, and that wakes as well. */
-	while (write(w->watch.fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
-}
-
-static void *worker_main(void *arg)
-{
-	struct lworker *w = arg;
-	struct lreq *job;
-
-	pthread_mutex_lock(&w->lock);
-	while (true) {
-		while (!w->todo && !w->stop) {
-			w->idle++;
-			pthread_cond_wait(&w->more, &w->lock);
-			w->idle--;
-		}
-		job = w->todo;
-		if (!job)
-			break;
-		w->todo = job->next;
-		w->nr_todo--;
-		if (!w->todo)
-			w->todo_tail = &w->todo;
-		pthread_mutex_unlock(&w->lock);
-		job->err = job->work(job->req);
-		worker_finish(w, job);
-		pthread_mutex_lock(&w->lock);
-	}
-	pthread_mutex_unlock(&w->lock);
-	return NULL;
-}
-
-static void worker_ready(struct thr_watch *watch, uint32_t revents)
-{
-	struct lworker *w = container_of(watch, struct lworker, watch);
-
-	local_worker_reap(container_of(w, struct local_thread, worker));
-}
-
-int local_worker_init(struct local_thread *t)
-{
-	struct lworker *w = &t->worker;
-	int err;
-
-	w->todo_tail = &w->todo;
-	w->watch.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (w->watch.fd < 0)
-		return -errno;
-	w->watch.events = EPOLLIN;
-	w->watch.ready = worker_ready;
-	err = thr_watch_add(t->ft.thr, &w->watch);
-	if (err) {
-		close(w->watch.fd);
-		return err;
-	}
-	pthread_mutex_init(&w->lock, NULL);
-	pthread_cond_init(&w->more, NULL);
-	return 0;
-}
-
-void local_worker_fini(struct local_thread *t)
-{
-	struct lworker *w = &t->worker;
-
-	pthread_mutex_lock(&w->lock);
-	w->stop = true;
-	pthread_cond_broadcast(&w->more);
-	pthread_mutex_unlock(&w->lock);
-	while (w->nr)
-		pthread_join(w->thread[--w->nr], NULL);
-	thr_watch_remove(t->ft.thr, &w->watch);
-	close(w->watch.fd);
-	pthread_mutex_destroy(&w->lock);
-	pthread_cond_destroy(&w->more);
-}
-
-/* Another thread when all are busy; false when there is none at all. */
-static bool worker_ready_for_more(struct lworker *w)
-{
-	bool busy;
-
-	pthread_mutex_lock(&w->lock);
-	busy = w->idle <= w->nr_todo; /* those that sleep still, for jobs that are theirs */
-	pthread_mutex_unlock(&w->lock);
-	if (busy && w->nr < LOCAL_WORKERS &&
-	    !pthread_create(&w->thread[w->nr], NULL, worker_main, w))
-		w->nr++;
-	return w->nr;
-}
-
-void local_work(struct local_thread *t, struct fs_req *req, int (*work)(struct fs_req *),
-		void (*worked)(struct fs_req *, int err))
-{
-	struct lworker *w = &t->worker;
-	struct lreq *job = local_lreq(req);
-
-	cred_root();
-	if (!worker_ready_for_more(w)) {
-		worked(req, work(req));
-		return;
-	}
-	job->req = req;
-	job->work = work;
-	job->worked = worked;
-	job->next = NULL;
-	t->working++;
-	pthread_mutex_lock(&w->lock);
-	*w->todo_tail = job;
-	w->todo_tail = &job->next;
-	w->nr_todo++;
-	pthread_cond_signal(&w->more);
-	pthread_mutex_unlock(&w->lock);
-}
-
-int local_worker_reap(struct local_thread *t)
-{
-	struct lworker *w = &t->worker;
-	struct lreq *job, *next;
-	uint64_t count;
-	int total = 0;
-
-	/* Before looking: a job finished after the look makes it readable again. */
-	while (read(w->watch.fd, &count, sizeof(count)) < 0 && errno == EINTR)
-		;
-	for (job = __atomic_exchange_n(&w->done, NULL, __ATOMIC_ACQUIRE); job; job = next) {
-		next = job->next;
-		t->working--;
-		job->worked(job->req, job->err);
-		total++;
 	}
 	return total;
 }

@@ -98,16 +98,32 @@ void local_rw_done(struct fs_req *req, struct lfh *f, ssize_t n)
 	fs_req_done(req, n < 0 ? (int)n : 0);
 }
 
+static bool rw_kills(const struct fs_req *req)
+{
+	return req->in->opcode == FUSE_WRITE &&
+	       unlikely(req->write->write_flags & FUSE_WRITE_KILL_SUIDGID);
+}
+
+/* Whose rights the transfer has, made in place. 0 or -errno. */
+static int rw_cred(const struct fs_req *req)
+{
+	if (rw_kills(req))
+		return cred_root_kill();
+	cred_root();
+	return 0;
+}
+
 static void rw_ring_done(struct fs_req *req, int res)
 {
 	struct lreq *job = local_lreq(req);
 	ssize_t n = res;
+	int err;
 
 	if (res == -EAGAIN || res == -EINTR)
 		n = 0;
 	if ((res > 0 && (size_t)res < job->want) || n != res) {
-		cred_root();
-		n = rw_rest(req, job->fh->fd, (size_t)n, job->want);
+		err = rw_cred(req);
+		n = err ? err : rw_rest(req, job->fh->fd, (size_t)n, job->want);
 	}
 	local_rw_done(req, job->fh, n);
 }
@@ -156,7 +172,7 @@ static struct io_uring_sqe *rw_to_ring(struct fs_req *req, struct lfh *f, const 
 }
 
 /* In place and waiting; remembers when that was slow. */
-void local_rw_here(struct fs_req *req, struct lfh *f)
+ssize_t local_rw_here(struct fs_req *req, struct lfh *f)
 {
 	struct local_thread *t = local_thread_of(req);
 	uint64_t start = clock_ns();
@@ -165,6 +181,7 @@ void local_rw_here(struct fs_req *req, struct lfh *f)
 	if (clock_ns() - start > SLOW_NS)
 		t->slow_run = SLOW_RUN;
 	local_rw_done(req, f, n);
+	return n;
 }
 
 void local_rw_round(struct local_thread *t)
@@ -234,12 +251,15 @@ void local_op_read(struct fs_req *req)
 static void write_back(struct fs_req *req, struct lfh *f)
 {
 	char path[LOCAL_PROC_LEN];
+	int fd, err, tries = 0;
 	ssize_t n;
-	int fd;
 
 	cred_root();
-	fd = open(local_proc_path(path, f->fd), O_WRONLY | O_CLOEXEC);
-	n = fd < 0 ? -errno : rw_rest(req, fd, 0, local_lreq(req)->want);
+	do {
+		fd = open(local_proc_path(path, f->fd), O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	} while (fd < 0 && local_again(local_thread_of(req), &tries));
+	err = fd < 0 ? local_errno() : rw_cred(req);
+	n = err ? err : rw_rest(req, fd, 0, local_lreq(req)->want);
 	if (fd >= 0)
 		close(fd);
 	local_rw_done(req, f, n);
@@ -248,19 +268,21 @@ static void write_back(struct fs_req *req, struct lfh *f)
 void local_op_write(struct fs_req *req)
 {
 	struct local_thread *t = local_thread_of(req);
-	bool kill = req->write->write_flags & FUSE_WRITE_KILL_SUIDGID;
+	bool kill = rw_kills(req);
 	struct lfh *f = lfh_get(&t->lfs->fhs, req->write->fh, false);
 	size_t want = min((size_t)req->write->size, req->data_len);
 	bool batch = rw_is_batch(t);
 	struct io_uring_sqe *sqe;
 	const struct iovec *iov;
-	int err = 0, cnt = 0;
+	int err, cnt = 0;
 
 	if (!f) {
 		fs_req_done(req, -EBADF);
 		return;
 	}
 	local_lreq(req)->want = want;
+	if (unlikely(req->write->offset > LOCAL_SLOW_TRUNCATE))
+		WRITE_ONCE(f->may_be_large, true);
 	local_drop_caps(t->lfs, f->fd);
 	if (unlikely(f->direct && (req->write->write_flags & FUSE_WRITE_CACHE))) {
 		write_back(req, f);
@@ -278,10 +300,7 @@ void local_op_write(struct fs_req *req)
 			sqe->personality = (uint16_t)t->kill_personality;
 		return;
 	}
-	if (kill)
-		err = cred_root_kill();
-	else
-		cred_root();
+	err = rw_cred(req);
 	if (err)
 		local_rw_done(req, f, err);
 	else

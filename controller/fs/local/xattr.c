@@ -57,7 +57,7 @@ static void xattr_run(struct fs_req *req,
 		local_fd_put(&lfd);
 	}
 	local_node_put(req, ln);
-	fs_req_done(req, err);
+	local_done(req, err);
 }
 
 /*
