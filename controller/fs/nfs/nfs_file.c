@@ -190,9 +190,12 @@ static void write_done(struct nfs_call *call, int err, const struct nfs_result *
 		n->moved += res->count;
 		n->req->written->size = (uint32_t)n->moved;
 	}
-	/* What was written before an error counts: the guest comes back for the rest and meets it. */
+	/*
+	 * What was written before an error counts: the guest comes back for the rest and meets it. But of its
+	 * page cache it takes any success for the whole, and the rest would be lost without a word.
+	 */
 	if (err)
-		nfs_done(n, n->moved ? 0 : err);
+		nfs_done(n, n->moved && !(n->req->write->write_flags & FUSE_WRITE_CACHE) ? 0 : err);
 	else
 		write_next(n);
 }
