@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Errors a guest must not miss: against the file system in memory. */
+/* Two guests that share files by locks, and errors a guest must not miss: against the file system in memory. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -9,6 +9,60 @@
 #include <cmocka.h>
 
 #include "rig.h"
+
+static void begin_remote(void)
+{
+	char more[64];
+
+	m = memfs_start(&f, 1);
+	snprintf(more, sizeof(more), ",lock=remote,nlmport=%u", f.port);
+	drive_with(&d, more, FS_CACHE_AUTO, NULL);
+}
+
+static int set_lock(uint64_t fh, uint64_t owner, uint32_t type)
+{
+	static struct call c;
+
+	call_init(&c, &d, FUSE_SETLK, ROOT);
+	c.arg.lk = (struct fuse_lk_in){ .fh = fh, .owner = owner, .lk = { .type = type, .end = 9, .pid = 7 } };
+	return call_run(&c);
+}
+
+static int flush_owner(uint64_t fh, uint64_t owner)
+{
+	static struct call c;
+
+	call_init(&c, &d, FUSE_FLUSH, ROOT);
+	c.arg.flush = (struct fuse_flush_in){ .fh = fh, .lock_owner = owner };
+	return call_run(&c);
+}
+
+/* Linux sends no unlocking and no owner for these when the last descriptor is closed. */
+static void test_open_file_locks(void **state)
+{
+	uint64_t a, b, node;
+
+	begin_remote();
+	a = make(&d, "x", &node);
+	assert_int_equal(set_lock(a, 5, F_WRLCK), 0);
+	assert_int_equal(flush_owner(a, 1), 0); /* the process', which has none */
+	assert_int_equal(memfs_nr_locks(m), 1);
+	assert_int_equal(op_release(&d, a), 0);
+	assert_int_equal(memfs_nr_locks(m), 0);
+
+	/* A process lets go with FLUSH, and may lock again through another file while the first goes on in a child. */
+	assert_int_equal(op_open(&d, node, O_RDWR, &a), 0);
+	assert_int_equal(op_open(&d, node, O_RDWR, &b), 0);
+	assert_int_equal(set_lock(a, 6, F_WRLCK), 0);
+	assert_int_equal(flush_owner(a, 6), 0);
+	assert_int_equal(set_lock(b, 6, F_WRLCK), 0);
+	assert_int_equal(op_release(&d, a), 0);
+	assert_int_equal(memfs_nr_locks(m), 1);
+	assert_int_equal(flush_owner(b, 6), 0);
+	assert_int_equal(memfs_nr_locks(m), 0);
+	assert_int_equal(op_release(&d, b), 0);
+	end();
+}
 
 /* Linux takes any success of a WRITE of its page cache for all of it. */
 static void test_half_a_page(void **state)
@@ -30,6 +84,7 @@ static void test_half_a_page(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_open_file_locks),
 		cmocka_unit_test(test_half_a_page),
 	};
 

@@ -72,6 +72,8 @@ struct nfs_open {
 	uint32_t err_seq; /* under wb.lock: losses told */
 	bool dir; /* not counted in nr_open: directories get no silly names */
 	uint64_t cookieverf; /* directories: 8 opaque bytes, atomic */
+	uint64_t lock_owner; /* of its latest fcntl() lock, under nfs_locks.lock; valid with has_locked */
+	bool has_locked; /* atomic */
 };
 
 struct nfs_fs {

@@ -94,6 +94,11 @@ void nfs_open(struct fs_req *req)
 	nfs_go(n, open_allowed);
 }
 
+static void release_locks(struct nreq *n)
+{
+	nfs_lock_closed(n, nfs_commit);
+}
+
 /*
  * The last FLUSH may be long ago: pages of a shared mapping are written any time before RELEASE. They are
  * committed now, while somebody still knows of them.
@@ -106,9 +111,9 @@ void nfs_release(struct fs_req *req)
 		return;
 	nodetab_forget(nfs_of(req)->opens, req->release->fh, 1);
 	if (req->release->release_flags & FUSE_RELEASE_FLOCK_UNLOCK)
-		nfs_lock_release(n, req->release->lock_owner, true, nfs_commit);
+		nfs_lock_release(n, req->release->lock_owner, true, release_locks);
 	else
-		nfs_commit(n);
+		release_locks(n);
 }
 
 /* ---- READ, WRITE: in pieces of the server's limits ---- */
