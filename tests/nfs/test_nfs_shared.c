@@ -64,6 +64,71 @@ static void test_open_file_locks(void **state)
 	end();
 }
 
+/* Whoever gets the lock reads what the holder before wrote, with a file that was open all the while. */
+static void test_nothing_is_believed(void **state)
+{
+	struct fuse_entry_out e;
+	uint64_t fh;
+
+	begin_remote();
+	fh = make(&d, "x", NULL);
+	assert_int_equal(op_lookup(&d, ROOT, "x", &e), 0);
+	assert_int_equal(e.attr_valid, 0);
+	assert_int_equal(op_mkdir(&d, ROOT, "dir", 0755, &e), 0);
+	assert_true(e.attr_valid > 0);
+	assert_int_equal(op_release(&d, fh), 0);
+	end();
+	begin("");
+	fh = make(&d, "x", NULL);
+	assert_int_equal(op_lookup(&d, ROOT, "x", &e), 0);
+	assert_true(e.attr_valid > 0);
+	assert_int_equal(op_release(&d, fh), 0);
+	end();
+}
+
+static int append(uint64_t fh, const char *text, uint64_t off, uint32_t write_flags)
+{
+	static struct call c;
+	int rc;
+
+	call_init(&c, &d, FUSE_WRITE, ROOT);
+	c.arg.write = (struct fuse_write_in){ .fh = fh, .offset = off, .size = (uint32_t)strlen(text),
+					      .write_flags = write_flags, .flags = O_APPEND };
+	call_data(&c, text, strlen(text));
+	rc = call_run(&c);
+	return rc ? rc : (int)c.out.written.size;
+}
+
+static void expect_content(const char *text)
+{
+	char buf[64] = "";
+
+	assert_int_equal(memfs_content(m, "x", buf, sizeof(buf) - 1), strlen(text));
+	assert_string_equal(buf, text);
+}
+
+/* The end is the server's, not where the guest's attributes had it. */
+static void test_append(void **state)
+{
+	uint64_t fh;
+
+	begin_remote();
+	fh = make(&d, "x", NULL);
+	assert_int_equal(append(fh, "mine", 0, 0), 4);
+	memfs_put(m, "x", "mine+theirs", 11);
+	assert_int_equal(append(fh, "+mine", 4, 0), 5);
+	expect_content("mine+theirs+mine");
+	/* What comes from the guest's page cache has its place. */
+	assert_int_equal(append(fh, "MINE", 0, FUSE_WRITE_CACHE), 4);
+	expect_content("MINE+theirs+mine");
+	/* A server that restarted has it again before its end is asked for. */
+	memfs_restart(&f, m);
+	assert_int_equal(append(fh, ".", 0, 0), 1);
+	expect_content("MINE+theirs+mine.");
+	assert_int_equal(op_release(&d, fh), 0);
+	end();
+}
+
 /* Linux takes any success of a WRITE of its page cache for all of it. */
 static void test_half_a_page(void **state)
 {
@@ -85,6 +150,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_open_file_locks),
+		cmocka_unit_test(test_nothing_is_believed),
+		cmocka_unit_test(test_append),
 		cmocka_unit_test(test_half_a_page),
 	};
 

@@ -142,6 +142,7 @@ struct nreq {
 	struct nfs_node *victim; /* the open file whose name goes; pinned */
 	const char *lost_name; /* that name */
 	size_t moved; /* READ, WRITE: bytes so far */
+	uint64_t write_at; /* WRITE: where its first byte goes */
 	void (*then)(struct nreq *n); /* what a preparing step leads to; what waits in a list */
 	STAILQ_ENTRY(nreq) link; /* lists of nfs_wb.h, inbox */
 	struct nfs_wb *wb; /* WRITE and what changes sizes; SYNCFS: of the file under way */
