@@ -84,6 +84,7 @@ struct nfs_fs {
 	struct nfs_stats ended; /* of those that are not any more, under lock */
 	struct nfs_opts opts; /* const */
 	struct nfs_place place; /* const */
+	bool export_gone; /* atomic: the log says so */
 	bool no_acl; /* atomic: by option, or the server has none */
 	bool aging; /* const: validity follows the options, not a fixed cache mode */
 	struct nodetab *nodes, *opens;
