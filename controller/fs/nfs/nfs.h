@@ -80,6 +80,8 @@ struct nfs_open {
 	uint32_t err_seq; /* under wb.lock: losses told */
 	bool dir; /* not counted in nr_open: directories get no silly names */
 	uint64_t cookieverf; /* directories: 8 opaque bytes, atomic */
+	uint64_t lock_owner; /* of its latest fcntl() lock, under nfs_locks.lock; valid with has_locked */
+	bool has_locked; /* atomic */
 };
 
 struct nfs_fs {
@@ -91,6 +93,7 @@ struct nfs_fs {
 	struct nfs_opts opts; /* const */
 	struct idmap uids, gids; /* const: ids of the guest are others at the server */
 	struct nfs_place place; /* const */
+	bool export_gone; /* atomic: the log says so */
 	bool no_acl; /* atomic: by option, or the server has none */
 	bool aging; /* const: validity follows the options, not a fixed cache mode */
 	struct nodetab *nodes, *opens;
@@ -161,6 +164,7 @@ struct nreq {
 	struct nfs_node *victim; /* the open file whose name goes; pinned */
 	const char *lost_name; /* that name */
 	size_t moved; /* READ, WRITE: bytes so far */
+	uint64_t write_at; /* WRITE: where its first byte goes */
 	void (*then)(struct nreq *n); /* what a preparing step leads to; what waits in a list */
 	void (*named)(struct nreq *n); /* UNLINK, RENAME: after nfs_silly_check() */
 	STAILQ_ENTRY(nreq) link; /* lists of nfs_wb.h, inbox */

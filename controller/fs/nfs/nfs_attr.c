@@ -11,6 +11,10 @@
  * each open() looks the name up, which refreshes size and times in the guest, which drops its page cache if
  * they changed. That is why OPEN may let it keep the cache otherwise.
  *
+ * With locks on the server, who gets one has to see what the holder before wrote, though the file was open all
+ * the while. A lock cannot make the guest ask; so of regular files it is told nothing to believe, and asks
+ * with each read().
+ *
  * All fields are atomic and relaxed: the worst that a race does is another age.
  */
 #include <string.h>
@@ -112,13 +116,18 @@ uint32_t nfs_attr_open_flags(const struct nfs_fs *nfs, const struct nfs_node *no
 	return nfs->fs.cache.open_flags;
 }
 
+static uint32_t believed(const struct nfs_fs *nfs, const struct nfs_attr *attr, uint32_t for_s)
+{
+	return nfs->opts.lock == NFS_LOCK_REMOTE && S_ISREG(attr->mode) ? 0 : for_s;
+}
+
 void nfs_set_attr_valid(struct nfs_fs *nfs, struct nfs_node *node, const struct nfs_attr *attr,
 			struct fuse_attr_out *out)
 {
 	uint32_t for_s = age(nfs, node, attr); /* remembers what is told, also when the mode decides */
 
 	if (nfs->aging)
-		out->attr_valid = for_s;
+		out->attr_valid = believed(nfs, attr, for_s);
 	else
 		fs_attr_set_valid(&nfs->fs, out);
 }
@@ -131,7 +140,7 @@ void nfs_set_entry_valid(struct nfs_fs *nfs, struct nfs_node *dir, struct nfs_no
 	if (!nfs->aging) {
 		fs_entry_set_valid(&nfs->fs, entry);
 	} else {
-		entry->attr_valid = for_s;
+		entry->attr_valid = believed(nfs, attr, for_s);
 		entry->entry_valid = max(dir_s, nfs->opts.acdirmin);
 	}
 	if (nfs->opts.lookupcache == NFS_LOOKUPCACHE_NONE ||

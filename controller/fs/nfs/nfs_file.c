@@ -94,6 +94,11 @@ void nfs_open(struct fs_req *req)
 	nfs_go(n, open_allowed);
 }
 
+static void release_locks(struct nreq *n)
+{
+	nfs_lock_closed(n, nfs_commit);
+}
+
 /*
  * The last FLUSH may be long ago: pages of a shared mapping are written any time before RELEASE. They are
  * committed now, while somebody still knows of them.
@@ -106,9 +111,9 @@ void nfs_release(struct fs_req *req)
 		return;
 	nodetab_forget(nfs_of(req)->opens, req->release->fh, 1);
 	if (req->release->release_flags & FUSE_RELEASE_FLOCK_UNLOCK)
-		nfs_lock_release(n, req->release->lock_owner, true, nfs_commit);
+		nfs_lock_release(n, req->release->lock_owner, true, release_locks);
 	else
-		nfs_commit(n);
+		release_locks(n);
 }
 
 /* ---- READ, WRITE: in pieces of the server's limits ---- */
@@ -190,9 +195,12 @@ static void write_done(struct nfs_call *call, int err, const struct nfs_result *
 		n->moved += res->count;
 		n->req->written->size = (uint32_t)n->moved;
 	}
-	/* What was written before an error counts: the guest comes back for the rest and meets it. */
+	/*
+	 * What was written before an error counts: the guest comes back for the rest and meets it. But of its
+	 * page cache it takes any success for the whole, and the rest would be lost without a word.
+	 */
 	if (err)
-		nfs_done(n, n->moved ? 0 : err);
+		nfs_done(n, n->moved && !(n->req->write->write_flags & FUSE_WRITE_CACHE) ? 0 : err);
 	else
 		write_next(n);
 }
@@ -209,7 +217,7 @@ static void write_next(struct nreq *n)
 	}
 	count = (uint32_t)min(want - n->moved, (size_t)nfs_of(req)->mnt.wtmax);
 	nfs_prepare(n, NFS_WRITE);
-	n->call.offset = req->write->offset + n->moved;
+	n->call.offset = n->write_at + n->moved;
 	n->call.count = count;
 	/* What cannot be kept until a COMMIT must be safe with the answer. */
 	n->call.stable = nfs_of(req)->mnt.opts.sync || !nfs_wb_reserve(n, count);
@@ -225,14 +233,47 @@ static void write_start(struct nreq *n)
 		write_next(n);
 }
 
+/* ---- O_APPEND: with locks on the server its end is where the holder before left it ---- */
+
+static void find_end(struct nreq *n);
+
+static void end_found(struct nfs_call *call, int err, const struct nfs_result *res)
+{
+	struct nreq *n = nreq_of(call);
+
+	if (err || !res->has_attr) {
+		nfs_done(n, err ? err : -EIO);
+	} else if (nfs_wb_unsure(n, n->node)) {
+		nfs_wb_commit(n, find_end);
+	} else {
+		n->write_at = res->attr.size;
+		write_start(n);
+	}
+}
+
+static void find_end(struct nreq *n)
+{
+	nfs_prepare(n, NFS_GETATTR);
+	nfs_go(n, end_found);
+}
+
+static bool appends(const struct fs_req *req)
+{
+	return nfs_of(req)->opts.lock == NFS_LOCK_REMOTE && req->write->flags & O_APPEND &&
+	       !(req->write->write_flags & FUSE_WRITE_CACHE);
+}
+
 void nfs_write(struct fs_req *req)
 {
 	struct nreq *n = nfs_begin_open(req, req->write->fh);
 
 	if (!n)
 		return;
-	if (n->wb)
-		write_start(n);
-	else
+	n->write_at = req->write->offset;
+	if (!n->wb)
 		nfs_done(n, -EBADF); /* not open for writing */
+	else if (appends(req))
+		find_end(n);
+	else
+		write_start(n);
 }

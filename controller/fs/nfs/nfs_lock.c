@@ -303,6 +303,20 @@ static struct nreq *begin_lock(struct fs_req *req)
 	return n;
 }
 
+/* A lock of F_OFD_SETLK ends with the open file, and only this tells whose it was. */
+static void note_open(struct nreq *n)
+{
+	struct nfs_locks *l = &nfs_of(n->req)->locks;
+
+	if (n->owner->flock)
+		return;
+	pthread_mutex_lock(&l->lock);
+	n->owner->open = n->open;
+	n->open->lock_owner = n->owner->id;
+	__atomic_store_n(&n->open->has_locked, true, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&l->lock);
+}
+
 void nfs_setlk(struct fs_req *req)
 {
 	struct nreq *n = begin_lock(req);
@@ -316,6 +330,8 @@ void nfs_setlk(struct fs_req *req)
 		return;
 	}
 	n->owner = use_owner(n, req->lk->owner, req->lk->lk_flags & FUSE_LK_FLOCK, !unlock);
+	if (n->owner && !unlock)
+		note_open(n);
 	if (n->owner)
 		nfs_lock_send(n);
 	else
@@ -395,4 +411,25 @@ void nfs_lock_release(struct nreq *n, uint64_t owner, bool flock, void (*then)(s
 	}
 	n->released = then;
 	send_release(n);
+}
+
+/* An owner that has since locked through another open file is a process: FLUSH has told of that. */
+void nfs_lock_closed(struct nreq *n, void (*then)(struct nreq *n))
+{
+	struct nfs_locks *l = &nfs_of(n->req)->locks;
+	const struct nfs_owner *o = NULL;
+	uint64_t id = 0;
+
+	if (__atomic_load_n(&n->open->has_locked, __ATOMIC_RELAXED)) {
+		pthread_mutex_lock(&l->lock);
+		id = n->open->lock_owner;
+		o = find_owner(l, n->node, id, false);
+		if (o && o->open != n->open)
+			o = NULL;
+		pthread_mutex_unlock(&l->lock);
+	}
+	if (o)
+		nfs_lock_release(n, id, false, then);
+	else
+		then(n);
 }

@@ -57,6 +57,7 @@ struct nfs_owner {
 	struct nfs_node *node; /* pinned */
 	uint64_t id; /* the guest's */
 	bool flock;
+	const struct nfs_open *open; /* whose lock was its latest; compared only */
 	uint32_t svid; /* ours, at the server */
 	uint32_t users; /* requests and jobs about it */
 	uint32_t active; /* requests with a call under way */
@@ -127,6 +128,8 @@ void nfs_getlk(struct fs_req *req);
 void nfs_setlk(struct fs_req *req); /* and SETLKW */
 /* then(n) once the owner, if it is one, has let go of the file of n. */
 void nfs_lock_release(struct nreq *n, uint64_t owner, bool flock, void (*then)(struct nreq *n));
+/* RELEASE: the locks of F_OFD_SETLK, which no FLUSH names. */
+void nfs_lock_closed(struct nreq *n, void (*then)(struct nreq *n));
 
 /* The thread begins and ends. */
 int nfs_lock_attach(struct nfs_thread *t);

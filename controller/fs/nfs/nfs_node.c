@@ -11,7 +11,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "doca_log.h"
 #include "nfs.h"
+
+DOCA_LOG_REGISTER(VIRTIOFS::NFS::NODE);
 
 /* ---- tables ---- */
 
@@ -280,10 +283,33 @@ void nfs_go(struct nreq *n, void (*done)(struct nfs_call *, int, const struct nf
 	nfs_client_call(container_of(n->req->ft, struct nfs_thread, ft)->client, &n->call);
 }
 
+/*
+ * A directory that is stale has been removed, which is nothing to talk about; but the one that was mounted is
+ * the export. The server is believed to have it again when it answers a question about it.
+ */
+static void watch_export(struct nfs_fs *nfs, const struct nreq *n, int err)
+{
+	uint32_t opcode = n->req->in->opcode;
+	bool gone = err == -ESTALE;
+
+	if (nodetab_id(&n->node->node) != NODETAB_ROOT ||
+	    !(gone || ((!err || err == -ENOENT) && (opcode == FUSE_LOOKUP || opcode == FUSE_GETATTR))) ||
+	    __atomic_exchange_n(&nfs->export_gone, gone, __ATOMIC_RELAXED) == gone)
+		return;
+	if (gone)
+		DOCA_LOG_WARN("nfs: server %s does not export %s any more: the guest gets ESTALE",
+			      nfs->place.server, nfs->place.export_path);
+	else
+		DOCA_LOG_INFO("nfs: server %s exports %s again", nfs->place.server,
+			      nfs->place.export_path);
+}
+
 void nfs_done(struct nreq *n, int err)
 {
 	struct nfs_fs *nfs = nfs_of(n->req);
 
+	if (unlikely(err == -ESTALE || __atomic_load_n(&nfs->export_gone, __ATOMIC_RELAXED)))
+		watch_export(nfs, n, err);
 	if (n->inside)
 		nfs_wb_leave(n);
 	if (n->wb_ref)
