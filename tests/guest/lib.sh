@@ -111,7 +111,7 @@ guest_initrd()
 	for a in $(busybox --list); do
 		[ "$a" = busybox ] || ln -s busybox "$d/bin/$a"
 	done
-	cp "$guest_kernel"/*.ko "$d/lib/"
+	cp "$guest_kernel"/*.ko "$d/lib/" 2>/dev/null # or it has them built in
 	cp "$main" "$d/main"
 	for a; do
 		cp --remove-destination -L "$a" "$d/bin/"
