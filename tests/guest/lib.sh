@@ -8,8 +8,9 @@
 # script's output, GUEST-EXIT <status>. Everything else is noise unless it looks like a kernel bug.
 
 softdpu_cache=${SOFTDPU_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/softdpu}
-guest_modules="virtio/virtio_ring virtio/virtio virtio/virtio_pci_modern_dev
-	virtio/virtio_pci_legacy_dev virtio/virtio_pci block/brd"
+guest_modules="drivers/virtio/virtio_ring drivers/virtio/virtio drivers/virtio/virtio_pci_modern_dev
+	drivers/virtio/virtio_pci_legacy_dev drivers/virtio/virtio_pci drivers/block/brd
+	fs/quota/quota_tree fs/quota/quota_v2 fs/fuse/fuse fs/fuse/virtiofs"
 
 transport=${TRANSPORT:-vhost-user}
 guest_qemu=qemu-system-x86_64
@@ -38,7 +39,7 @@ guest_fetch_kernel()
 	local pkg tmp
 
 	guest_kernel=$(ls -d "$softdpu_cache"/linux-image-6.1.*-cloud-amd64 2>/dev/null | tail -1)
-	[ ! -f "$guest_kernel/brd.ko" ] || return 0
+	[ ! -f "$guest_kernel/quota_v2.ko" ] || return 0
 	mkdir -p "$softdpu_cache"
 	tmp=$(mktemp -d "$softdpu_cache/fetch.XXXXXX")
 	chmod 755 "$tmp"
@@ -57,9 +58,8 @@ guest_fetch_kernel()
 	mkdir "$tmp/k"
 	cp "$tmp"/x/boot/vmlinuz-* "$tmp/k/vmlinuz"
 	for m in $guest_modules; do
-		cp "$tmp"/x/lib/modules/*/kernel/drivers/"$m".ko "$tmp/k/"
+		cp "$tmp"/x/lib/modules/*/kernel/"$m".ko "$tmp/k/"
 	done
-	cp "$tmp"/x/lib/modules/*/kernel/fs/fuse/{fuse,virtiofs}.ko "$tmp/k/"
 	guest_kernel=$softdpu_cache/$pkg
 	# Another one may have been faster, or an older one fetched less.
 	mv -T "$tmp/k" "$guest_kernel" 2>/dev/null || cp -n "$tmp"/k/* "$guest_kernel/"
@@ -111,7 +111,7 @@ guest_initrd()
 	for a in $(busybox --list); do
 		[ "$a" = busybox ] || ln -s busybox "$d/bin/$a"
 	done
-	cp "$guest_kernel"/*.ko "$d/lib/"
+	cp "$guest_kernel"/*.ko "$d/lib/" 2>/dev/null # or it has them built in
 	cp "$main" "$d/main"
 	for a; do
 		cp --remove-destination -L "$a" "$d/bin/"
@@ -139,12 +139,12 @@ guest_device()
 
 # guest_start LOG SECONDS INITRD TAG=SOCKET...: starts a guest whose serial line goes to LOG and which
 # is ended after that time; guest_pid is what guest_wait waits for. GUEST_REBOOT=1: it may restart.
-# GUEST_PORTS=N: so many empty root ports, rp100 and on. GUEST_MEMORY=ram: the guest's memory is not
-# shared. (A memfd with share=off would be worse: QEMU hands out its descriptor, but not what the guest
-# writes.) QMP is at LOG.qmp.
+# GUEST_PORTS=N: so many empty root ports, rp100 and on. GUEST_MIB: of memory (512). GUEST_MEMORY=ram: it
+# is not shared. (A memfd with share=off would be worse: QEMU hands out its descriptor, but not what the
+# guest writes.) QMP is at LOG.qmp.
 guest_start()
 {
-	local log=$1 seconds=$2 initrd=$3 accel=tcg,thread=multi cpu=max n=0 dev
+	local log=$1 seconds=$2 initrd=$3 accel=tcg,thread=multi cpu=max n=0 dev mib=${GUEST_MIB:-512}
 	local args=() reboot=(-no-reboot)
 
 	shift 3
@@ -159,8 +159,8 @@ guest_start()
 	: >"$log"
 	timeout -k 5 "$seconds" "$guest_qemu" -nodefaults -no-user-config \
 		-display none -pidfile "$log.pid" "${reboot[@]}" -machine q35,memory-backend=mem \
-		-accel "$accel" -cpu "$cpu" -smp 2 -m 512M \
-		-object "memory-backend-${GUEST_MEMORY:-memfd,share=on},id=mem,size=512M" \
+		-accel "$accel" -cpu "$cpu" -smp 2 -m "${mib}M" \
+		-object "memory-backend-${GUEST_MEMORY:-memfd,share=on},id=mem,size=${mib}M" \
 		-kernel "$guest_kernel/vmlinuz" -initrd "$initrd" \
 		-append "console=ttyS0 panic=-1 quiet mitigations=off" \
 		-qmp "unix:$log.qmp,server=on,wait=off" \

@@ -35,19 +35,20 @@ static _Thread_local struct {
 	struct cred_ids ids;
 } cred;
 
-/* Adds or removes one effective capability of this thread, if it is permitted at all. */
-static int cred_cap(unsigned int cap, bool on)
+#define CAP(name) (1u << CAP_##name)
+
+/* Adds those of the capabilities that we have to this thread's effective ones, or removes them. */
+static int cred_caps(uint32_t caps, bool on)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2];
-	uint32_t bit = 1u << (cap % 32);
 
 	if (syscall(SYS_capget, &head, data))
 		return -errno;
 	if (on)
-		data[cap / 32].effective |= bit & data[cap / 32].permitted;
+		data[0].effective |= caps & data[0].permitted;
 	else
-		data[cap / 32].effective &= ~bit;
+		data[0].effective &= ~caps;
 	return syscall(SYS_capset, &head, data) ? -errno : 0;
 }
 
@@ -55,7 +56,7 @@ bool cred_can_switch(void)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2];
-	uint32_t need = 1u << CAP_SETUID | 1u << CAP_SETGID;
+	uint32_t need = CAP(SETUID) | CAP(SETGID);
 
 	if (geteuid() || syscall(SYS_capget, &head, data))
 		return false;
@@ -64,6 +65,8 @@ bool cred_can_switch(void)
 
 void cred_start(void)
 {
+	/* It would write beyond every quota of the host. */
+	cred_caps(CAP(SYS_RESOURCE), false);
 	/* Where that is forbidden, so is taking a caller's groups. */
 	syscall(SYS_setgroups, 0, NULL);
 }
@@ -80,7 +83,7 @@ void cred_root(void)
 	if (likely(cred.mode == CRED_ROOT))
 		return;
 	if (cred.mode == CRED_KILL) {
-		cred_cap(CAP_FSETID, true);
+		cred_caps(CAP(FSETID), true);
 	} else {
 		cred_fsid(SYS_setfsuid, 0);
 		cred_fsid(SYS_setfsgid, 0);
@@ -124,8 +127,9 @@ static int cred_switch(const struct cred_ids *ids, bool strict)
 	err = cred_fsid(SYS_setfsgid, ids->gid);
 	if (!err)
 		err = cred_fsid(SYS_setfsuid, ids->uid);
-	if (!err && !strict && ids->uid)
-		err = cred_cap(CAP_DAC_OVERRIDE, true);
+	/* Who may make a device the guest's kernel has judged, as only root may here. */
+	if (!err && ids->uid)
+		err = cred_caps(CAP(MKNOD) | (strict ? 0 : CAP(DAC_OVERRIDE)), true);
 	return err;
 }
 
@@ -168,7 +172,7 @@ int cred_root_kill(void)
 	if (cred.mode == CRED_KILL)
 		return 0;
 	cred_root();
-	err = cred_cap(CAP_FSETID, false);
+	err = cred_caps(CAP(FSETID), false);
 	if (!err)
 		cred.mode = CRED_KILL;
 	return err;

@@ -325,7 +325,10 @@ void ldir_free(struct ldir *dir);
 
 /* cred.c: state of the calling thread */
 bool cred_can_switch(void);
-/* The groups we were started with must not be added to a caller's. Once, before the others. */
+/*
+ * Once, before the others. The groups we were started with must not be added to a caller's, nor root's right
+ * to exceed quotas.
+ */
 void cred_start(void);
 /* Back to ourselves; one compare when nothing was switched. */
 void cred_root(void);

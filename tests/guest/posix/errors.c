@@ -317,21 +317,6 @@ static void errors_limits(void)
 	free(buf);
 }
 
-/* A copy of this program to execute. */
-static void copy_self(const char *to)
-{
-	int in = (int)NEED(open("/proc/self/exe", O_RDONLY));
-	int out = (int)NEED(open(to, O_WRONLY | O_CREAT, 0755));
-	char *buf = px_alloc(65536);
-	ssize_t n;
-
-	while ((n = NEED(read(in, buf, 65536))) > 0)
-		NEED(write(out, buf, (size_t)n));
-	NEED(close(out));
-	NEED(close(in));
-	free(buf);
-}
-
 /* Starts it so that it waits: it prints its usage into a pipe that is full. */
 static pid_t start_program(const char *path, int *full)
 {
@@ -378,7 +363,7 @@ static void errors_text_busy(void)
 	int full[2], fd;
 	pid_t pid;
 
-	copy_self("prog");
+	px_copy_self("prog");
 	pid = start_program("./prog", full);
 	CALL("open(2) ETXTBSY: an executable that runs, for writing", ETXTBSY,
 	     open("prog", O_WRONLY));
@@ -390,7 +375,7 @@ static void errors_text_busy(void)
 	CALL("open(2): it can be read while it runs", 0, close((int)NEED(open("prog", O_RDONLY))));
 	CALL("unlink(2): it can be removed while it runs", 0, unlink("prog"));
 	end_program(pid, full);
-	copy_self("prog");
+	px_copy_self("prog");
 	fd = (int)NEED(open("prog", O_WRONLY));
 	CALL("execve(2) ETXTBSY: the file is open for writing", ETXTBSY,
 	     execve("./prog", argv, envp));

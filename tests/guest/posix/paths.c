@@ -35,6 +35,7 @@ static long c_open_creat(const char *p) { return closed(open(p, O_RDWR | O_CREAT
 static long c_open_excl(const char *p) { return closed(open(p, O_RDWR | O_CREAT | O_EXCL, 0644)); }
 static long c_open_path(const char *p) { return closed(open(p, O_PATH)); }
 static long c_open_dir(const char *p) { return closed(open(p, O_RDONLY | O_DIRECTORY)); }
+static long c_creat(const char *p) { return closed(creat(p, 0644)); }
 static long c_mkdir(const char *p) { return mkdir(p, 0755); }
 static long c_rmdir(const char *p) { return rmdir(p); }
 static long c_unlink(const char *p) { return unlink(p); }
@@ -49,6 +50,10 @@ static long c_access(const char *p) { return access(p, F_OK); }
 static long c_chmod(const char *p) { return chmod(p, 0644); }
 static long c_chown(const char *p) { return chown(p, 0, 0); }
 static long c_lchown(const char *p) { return lchown(p, 0, 0); }
+static long c_fchmodat(const char *p) { return fchmodat(AT_FDCWD, p, 0644, 0); }
+static long c_fchownat(const char *p) { return fchownat(AT_FDCWD, p, 0, 0, 0); }
+static long c_eaccess(const char *p) { return faccessat(AT_FDCWD, p, F_OK, AT_EACCESS); }
+static long c_chroot(const char *p) { return chroot(p); }
 static long c_truncate(const char *p) { return truncate(p, 4); }
 static long c_utimens(const char *p) { return utimensat(AT_FDCWD, p, long_ago, 0); }
 static long c_getx(const char *p) { return getxattr(p, "trusted.px", NULL, 0); }
@@ -56,6 +61,10 @@ static long c_setx(const char *p) { return setxattr(p, "trusted.px", "v", 1, 0);
 static long c_removex(const char *p) { return removexattr(p, "trusted.none"); }
 static long c_listx(const char *p) { return listxattr(p, NULL, 0); }
 static long c_lgetx(const char *p) { return lgetxattr(p, "trusted.px", NULL, 0); }
+
+static long c_lsetx(const char *p) { return lsetxattr(p, "trusted.px", "v", 1, 0); }
+static long c_lremovex(const char *p) { return lremovexattr(p, "trusted.none"); }
+static long c_llistx(const char *p) { return llistxattr(p, NULL, 0); }
 
 static long c_lutimens(const char *p)
 {
@@ -148,6 +157,7 @@ static const struct path_call {
 	{ "open(2) O_RDWR O_TRUNC", c_open_rw, FOLLOWS | CHANGES },
 	{ "open(2) O_CREAT", c_open_creat, FOLLOWS | MAKES | CHANGES },
 	{ "open(2) O_CREAT O_EXCL", c_open_excl, MAKES | CHANGES },
+	{ "creat(2)", c_creat, FOLLOWS | MAKES | CHANGES },
 	{ "open(2) O_PATH", c_open_path, FOLLOWS },
 	{ "open(2) O_DIRECTORY", c_open_dir, FOLLOWS | WANTS_DIR },
 	{ "mkdir(2)", c_mkdir, MAKES | CHANGES },
@@ -167,6 +177,9 @@ static const struct path_call {
 	{ "chmod(2)", c_chmod, FOLLOWS | CHANGES },
 	{ "chown(2)", c_chown, FOLLOWS | CHANGES },
 	{ "lchown(2)", c_lchown, CHANGES },
+	{ "fchmodat(2)", c_fchmodat, FOLLOWS | CHANGES },
+	{ "fchownat(2)", c_fchownat, FOLLOWS | CHANGES },
+	{ "faccessat(2) AT_EACCESS", c_eaccess, FOLLOWS },
 	{ "truncate(2)", c_truncate, FOLLOWS | CHANGES },
 	{ "utimensat(2)", c_utimens, FOLLOWS | CHANGES },
 	{ "utimensat(2) AT_SYMLINK_NOFOLLOW", c_lutimens, CHANGES },
@@ -176,8 +189,12 @@ static const struct path_call {
 	{ "setxattr(2)", c_setx, FOLLOWS | CHANGES },
 	{ "removexattr(2)", c_removex, FOLLOWS | CHANGES },
 	{ "listxattr(2)", c_listx, FOLLOWS },
+	{ "lsetxattr(2)", c_lsetx, CHANGES },
+	{ "lremovexattr(2)", c_lremovex, CHANGES },
+	{ "llistxattr(2)", c_llistx, 0 },
 	{ "statfs(2)", c_statfs, FOLLOWS },
 	{ "chdir(2)", c_chdir, FOLLOWS | WANTS_DIR },
+	{ "chroot(2)", c_chroot, FOLLOWS | WANTS_DIR },
 	{ "inotify_add_watch(2)", c_inotify, FOLLOWS },
 	{ "name_to_handle_at(2)", c_handle, FOLLOWS },
 	{ "execve(2)", c_execve, FOLLOWS },

@@ -27,6 +27,7 @@ static const struct px_topic *const suites[] = {
 	px_topics_paths, px_topics_errors, px_topics_open, px_topics_create, px_topics_perm,
 	px_topics_owner, px_topics_links, px_topics_rename, px_topics_times, px_topics_data,
 	px_topics_space, px_topics_xattr, px_topics_acl, px_topics_locks, px_topics_lockwait,
+	px_topics_caps, px_topics_more,
 };
 
 /* Shared with the children. */
@@ -274,7 +275,9 @@ int main(int argc, char **argv)
 	struct shared total = { 0 };
 	int opt;
 
-	while ((opt = getopt(argc, argv, "t:v")) != -1) {
+	while ((opt = getopt(argc, argv, "it:v")) != -1) {
+		if (opt == 'i')
+			return px_print_ids();
 		if (opt == 't')
 			topic_seconds = (unsigned int)strtoul(optarg, NULL, 10);
 		verbose = verbose || opt == 'v';

@@ -27,12 +27,14 @@ struct px_topic {
 
 /* Ended with a NULL name each. */
 extern const struct px_topic px_topics_acl[];
+extern const struct px_topic px_topics_caps[];
 extern const struct px_topic px_topics_create[];
 extern const struct px_topic px_topics_data[];
 extern const struct px_topic px_topics_errors[];
 extern const struct px_topic px_topics_links[];
 extern const struct px_topic px_topics_lockwait[];
 extern const struct px_topic px_topics_locks[];
+extern const struct px_topic px_topics_more[];
 extern const struct px_topic px_topics_open[];
 extern const struct px_topic px_topics_owner[];
 extern const struct px_topic px_topics_paths[];
@@ -91,6 +93,9 @@ struct stat px_stat(const char *name);	/* of a link itself */
 long long px_ino(const char *name);	/* 0: there is no such name */
 bool px_holds(const char *name, const char *text);
 void *px_alloc(size_t len);
+/* A copy of this program, to execute; with -i it is px_print_ids(). */
+void px_copy_self(const char *to);
+int px_print_ids(void);
 
 /* Acts as that user until px_root(). groups: further groups. */
 void px_become(uid_t uid, gid_t gid, const gid_t *groups, size_t ngroups);

@@ -171,3 +171,17 @@ bool px_own_mounts(void)
 	return unshare(CLONE_NEWNS) == 0 &&
 	       mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
 }
+
+void px_copy_self(const char *to)
+{
+	int in = (int)NEED(open("/proc/self/exe", O_RDONLY));
+	int out = (int)NEED(open(to, O_WRONLY | O_CREAT, 0755));
+	char *buf = px_alloc(65536);
+	ssize_t n;
+
+	while ((n = NEED(read(in, buf, 65536))) > 0)
+		NEED(write(out, buf, (size_t)n));
+	NEED(close(out));
+	NEED(close(in));
+	free(buf);
+}
