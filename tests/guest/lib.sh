@@ -76,7 +76,7 @@ guest_write_init()
 	mount -t devtmpfs dev /dev
 	for m in virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci fuse virtiofs
 	do
-	insmod /lib/$m.ko
+	[ ! -e /lib/$m.ko ] || insmod /lib/$m.ko
 	done
 	echo GUEST-BEGIN
 	sh /main </dev/null
