@@ -52,7 +52,7 @@ check "mount" mount_dpu || exit 1
 check "enter the machine's own root" enter_host_root || exit 1
 check "two functions at the start" has_functions 2
 mkdir -p $L /root/run/late $M/all-the-time
-start_fio /run/dpu/all-the-time 10 --verify=crc32c --verify_backlog=32 --verify_fatal=1
+start_fio /run/dpu/all-the-time $((4 + 3 * ROUNDS)) --verify=crc32c --verify_backlog=32 --verify_fatal=1
 FIO=$!
 n=0
 while :; do

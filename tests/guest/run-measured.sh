@@ -57,21 +57,24 @@ bytes_each()
 # 200 bytes a file, and what the first requests of a mount cost anyway.
 judge_many()
 {
-	local base room name
+	local base room name all
 
 	base=$(kib_at mounted)
 	room=$((MANY_COUNT * 200 / 1024 + 4096))
+	[ "$(measured found1 4)" -lt "$MANY_COUNT" ] || all=yes
 	for name in found1 found2 read; do
 		check "$name: $(kib_at $name) KiB, $(measured $name 3) descriptors, $(measured $name 5) s" \
 			test $(($(kib_at $name) - base)) -le $room
-		[ "$MANY_COUNT" -lt 500000 ] ||
+		[ "$MANY_COUNT" -lt 500000 ] || [ -z "${all:-}" ] ||
 			check "$name: $(bytes_each $name) bytes for each of the $(measured $name 4) inodes there" \
 				test "$(bytes_each $name)" -le 200
 	done
-	check "it stays there when they are looked at again" \
+	[ -z "${all:-}" ] || check "it stays there when they are looked at again" \
 		test $(($(kib_at found2) - $(kib_at found1))) -le 2048
-	check "what the guest forgets is given back" test $(($(kib_at dropped) - base)) -le $((room / 4 + 4096))
-	check "a mount does not add to the one before" test $(($(kib_at unmounted) - $(kib_at found2))) -le 1024
+	for name in dropped unmounted; do
+		check "$name: what the guest forgets is given back, $(kib_at $name) KiB" \
+			test $(($(kib_at $name) - base)) -le $((room / 4 + 4096))
+	done
 }
 
 run_many()
@@ -128,17 +131,6 @@ judge_large()
 	check "16 MiB read with $reads requests of $1" test "$reads" -le $(($2 + 2)) -a "$reads" -ge "$2"
 }
 
-# A newer kernel wants a newer QEMU: under the old one it is not stable.
-find_larger()
-{
-	local kernel qemu
-
-	kernel=$("$here/fetch-kernel" 2>"$work/why") && qemu=$("$here/fetch-qemu" 2>"$work/why") || return 1
-	guest_kernel=$kernel
-	guest_qemu=$qemu
-	LARGER=yes
-}
-
 run_large()
 {
 	local watcher
@@ -148,7 +140,7 @@ run_large()
 	need jq python3
 	SOFTDPU_ARGS="--rpc-socket $work/rpc ${SOFTDPU_ARGS:-}"
 	setup
-	find_larger || say_ok "requests of 2 MiB # SKIP $(tail -1 "$work/why")"
+	if find_newer; then LARGER=yes; else say_ok "requests of 2 MiB # SKIP $(tail -1 "$work/why")"; fi
 	count_requests &
 	watcher=$!
 	boot large 300 boot-large.sh

@@ -9,6 +9,7 @@ const struct px_known px_known[] = {
 	{ "tmpfs", "xattr_user", NULL, "tmpfs has user attributes from Linux 6.6 on" },
 	{ "tmpfs", "space_ioctl_flags", NULL, "tmpfs has them from Linux 6.6 on" },
 	{ "fuse", "space_birth", NULL, "FUSE asks for the time of birth from Linux 6.6 on" },
+	{ "*", "xattr_user", "user attributes of a socket", "newer kernels allow them" },
 	{ "*", "xattr_spaces", "security attributes need CAP_SYS_ADMIN",
 	  "with the BPF security module older kernels forget the check" },
 	/* What the FUSE protocol or its client in the kernel does not do. */
