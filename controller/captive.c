@@ -126,21 +126,23 @@ static _Noreturn void wait_and_run(int fd, const struct conf *conf)
 
 static int make_process(struct captive *c, const struct conf *conf)
 {
-	int fd[2], rc = pipe2(fd, O_CLOEXEC) ? -errno : 0;
-	pid_t pid = rc ? -1 : fork();
+	int fd[2] = { -1, -1 }, rc = 0;
+	pid_t pid = pipe2(fd, O_CLOEXEC) ? -1 : fork();
 
 	if (!pid) {
 		close(fd[1]);
 		wait_and_run(fd[0], conf);
 	}
-	if (!rc) {
-		rc = pid < 0 ? -errno : 0;
-		close(fd[0]);
-	}
-	if (rc) {
+	if (pid < 0) {
+		rc = -errno;
 		DOCA_LOG_ERR("cannot run '%s': %s", conf->run, strerror(-rc));
-		return rc;
 	}
+	if (fd[0] >= 0)
+		close(fd[0]);
+	if (rc && fd[1] >= 0)
+		close(fd[1]);
+	if (rc)
+		return rc;
 	setpgid(pid, pid); /* here as well: whichever process comes first */
 	c->go = fd[1];
 	c->pid = pid;
