@@ -189,31 +189,30 @@ static int read_names(int fd, const struct reader *r)
 
 /* ---- files ---- */
 
-/* Opens number i, or -errno: -EWOULDBLOCK in use, -ENOENT not there and not to be made. */
+/* Opens number i; -1: it is in use, or not there and not to be made. */
 static int open_locked(const char *path, bool make)
 {
 	int fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | (make ? O_CREAT : 0), 0600);
-	int rc = fd < 0 || flock(fd, LOCK_EX | LOCK_NB) ? -errno : 0;
 
-	if (fd >= 0 && rc)
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB)) {
 		close(fd);
-	return rc ? rc : fd;
+		return -1;
+	}
+	return fd;
 }
 
 static int take_files(struct nfs_journal *j, const char *dir, uint64_t hash, const struct reader *r)
 {
 	char path[sizeof(j->path)];
-	int rc = 0, why = -EUSERS; /* all are in use */
+	int rc = 0;
 
 	for (unsigned int i = 0; i < MAX_FILES && !rc; i++) {
 		int fd;
 
 		snprintf(path, sizeof(path), "%s/nfs-%016" PRIx64 "-%u.silly", dir, hash, i);
 		fd = open_locked(path, j->fd < 0);
-		if (fd < 0) {
-			why = fd == -EWOULDBLOCK ? why : fd;
+		if (fd < 0)
 			continue;
-		}
 		rc = read_names(fd, r);
 		if (rc == -EFBIG) { /* names nobody removes are no reason not to start */
 			DOCA_LOG_WARN("%s is too large: names of unlinked files may stay on the server", path);
@@ -227,7 +226,7 @@ static int take_files(struct nfs_journal *j, const char *dir, uint64_t hash, con
 		unlink(path);
 		close(fd);
 	}
-	return rc || j->fd >= 0 ? rc : why;
+	return rc;
 }
 
 int journal_open(const char *dir, const char *server, const char *export_path,
@@ -248,6 +247,8 @@ int journal_open(const char *dir, const char *server, const char *export_path,
 	j->fd = -1;
 	pthread_mutex_init(&j->lock, NULL);
 	rc = take_files(j, dir, hash_text(hash_text(14695981039346656037ull, server), export_path), &r);
+	if (!rc && j->fd < 0)
+		rc = -EIO;
 	if (!rc && ftruncate(j->fd, 0))
 		rc = -errno;
 	if (rc) {
