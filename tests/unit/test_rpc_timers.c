@@ -301,19 +301,6 @@ static void connect_tcp(int listener)
 	assert_int_equal(conn->state, RPC_UP);
 }
 
-/* Those of closed connections are not to be had for a minute: on a busy machine there may be none left. */
-static bool reserved_ports_are_left(void)
-{
-	struct sockaddr_storage a = { 0 };
-	socklen_t len = sizeof(a);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	rpc_bind_reserved(fd, AF_INET);
-	getsockname(fd, (struct sockaddr *)&a, &len);
-	close(fd);
-	return rpc_addr_port(&a) && rpc_addr_port(&a) < 1024;
-}
-
 static void test_socket(void **state)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -330,9 +317,9 @@ static void test_socket(void **state)
 	assert_int_equal(tcp_option(IPPROTO_TCP, TCP_KEEPCNT), 5);
 	assert_int_not_equal(tcp_option(IPPROTO_TCP, TCP_NODELAY), 0);
 	assert_true(fcntl(rig_conn(&r)->fd, F_GETFL) & O_NONBLOCK);
-	for (int i = 0; i < 10 && reserved_ports_are_left() && rig_conn(&r)->local_port > 1023; i++)
+	for (int i = 0; i < 10 && rig_reserved_left() && rig_conn(&r)->local_port > 1023; i++)
 		connect_tcp(listener);
-	if (reserved_ports_are_left())
+	if (rig_reserved_left())
 		assert_in_range(rig_conn(&r)->local_port, 1, 1023);
 	r.mnt.opts.noresvport = true;
 	connect_tcp(listener);
