@@ -97,7 +97,7 @@ def a_caller_that_hangs_up_costs_nothing(case):
 
 
 def silence_is_told_as_linux_tells_it(case):
-    """Once that the server is not responding, once that it is there again; and nobody got an error."""
+    """Once that the server is not responding, once that it is there again; nobody gets an error."""
     with Nfsd(case) as nfsd:
         server = case.server('-s', f'{nfsd.url}&timeo=5')
         load(case.path('sock'), 'getattr', '--ops', '10')
@@ -107,9 +107,10 @@ def silence_is_told_as_linux_tells_it(case):
         time.sleep(2)
         nfsd.thaw()
         assert loader.wait(PATIENCE) == 0, loader.stdout.read()
-        said = server.said()
-        assert len(re.findall(r'nfs: server 127\.0\.0\.1 not responding, still trying', said)) == 1, said
-        assert len(re.findall(r'nfs: server 127\.0\.0\.1 OK', said)) == 1, said
+        told = re.findall(r'nfs: server 127\.0\.0\.1 (not responding, still trying|OK)$', server.said(), re.M)
+        # On a busy machine it may be slow again later.
+        assert told[0] != 'OK' and told[-1] == 'OK', server.said()
+        assert all(a != b for a, b in zip(told, told[1:])), server.said()
         server.stop_well()
 
 
