@@ -5,6 +5,7 @@ keeps nobody else waiting.
 
 usage: test_nfs_device.py DOCA_VIRTIOFS VFSLOAD [CASE...]
 """
+import json
 import os
 import re
 import socket
@@ -33,6 +34,13 @@ class Mute:
         self.socket.close()
 
 
+def start_both(case):
+    """A server of one null device that may get NFS ones: they are its default."""
+    conf = case.file('conf', json.dumps({'devices': [{'tag': 'null', 'socket': case.path('sock'),
+                                                      'num_request_queues': 2, 'filesystem': {'type': 'null'}}]}))
+    return start(case, '--config', conf, '-s', '127.0.0.1', '-e', '/x', sockets=[case.path('sock')])
+
+
 def begin_start(case, rpc, mute):
     """A device whose start waits for the mute server; the connection on which the answer will come."""
     vuid = rpc.call('virtio_fs_doca_function_create', manager='mlx5_0')
@@ -47,7 +55,7 @@ def begin_start(case, rpc, mute):
 
 def a_start_keeps_nobody_waiting(case):
     """The control socket, other devices: all as ever while a file system is being mounted."""
-    server, rpc = start(case, '--null')
+    server, rpc = start_both(case)
     with Mute() as mute:
         waiting = begin_start(case, rpc, mute)
         begun = time.monotonic()
@@ -70,7 +78,7 @@ def a_start_keeps_nobody_waiting(case):
 
 
 def a_signal_does_not_wait_for_a_start(case):
-    server, rpc = start(case, '--null')
+    server, rpc = start_both(case)
     with Mute() as mute:
         begin_start(case, rpc, mute)
         begun = time.monotonic()
@@ -79,7 +87,7 @@ def a_signal_does_not_wait_for_a_start(case):
 
 
 def a_caller_that_hangs_up_costs_nothing(case):
-    server, rpc = start(case, '--null')
+    server, rpc = start_both(case)
     with Mute() as mute:
         begin_start(case, rpc, mute).close()
         mute.taken.close()
@@ -89,7 +97,7 @@ def a_caller_that_hangs_up_costs_nothing(case):
 
 
 def silence_is_told_as_linux_tells_it(case):
-    """Once that the server is not responding, once that it is there again; and nobody got an error."""
+    """Once that the server is not responding, once that it is there again; nobody gets an error."""
     with Nfsd(case) as nfsd:
         server = case.server('-s', f'{nfsd.url}&timeo=5')
         load(case.path('sock'), 'getattr', '--ops', '10')
@@ -99,9 +107,10 @@ def silence_is_told_as_linux_tells_it(case):
         time.sleep(2)
         nfsd.thaw()
         assert loader.wait(PATIENCE) == 0, loader.stdout.read()
-        said = server.said()
-        assert len(re.findall(r'nfs: server 127\.0\.0\.1 not responding, still trying', said)) == 1, said
-        assert len(re.findall(r'nfs: server 127\.0\.0\.1 OK', said)) == 1, said
+        told = re.findall(r'nfs: server 127\.0\.0\.1 (not responding, still trying|OK)$', server.said(), re.M)
+        # On a busy machine it may be slow again later.
+        assert told[0] != 'OK' and told[-1] == 'OK', server.said()
+        assert all(a != b for a, b in zip(told, told[1:])), server.said()
         server.stop_well()
 
 

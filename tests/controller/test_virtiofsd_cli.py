@@ -76,7 +76,7 @@ def capabilities_are_json(case):
 
 def descriptor_is_found(case):
     """What libvirt reads to find the binary, with the same features."""
-    with open(os.path.join(os.path.dirname(CTL), '50-softdpu-virtiofsd.json')) as f:
+    with open(os.path.join(os.path.dirname(CTL), '60-softdpu-virtiofsd.json')) as f:
         descriptor = json.load(f)
     assert descriptor['type'] == 'fs' and os.path.basename(descriptor['binary']) == NAME, descriptor
     assert descriptor['features'] == json.loads(run(case, '--print-capabilities')[1])['features']

@@ -70,6 +70,18 @@ void rig_close(struct rig *r)
 		close(r->peer);
 }
 
+bool rig_reserved_left(void)
+{
+	struct sockaddr_storage a = { 0 };
+	socklen_t len = sizeof(a);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	rpc_bind_reserved(fd, AF_INET);
+	getsockname(fd, (struct sockaddr *)&a, &len);
+	close(fd);
+	return rpc_addr_port(&a) && rpc_addr_port(&a) < 1024;
+}
+
 void rig_run(struct rig *r)
 {
 	r->client->ready = true; /* as its thread says when something has come */

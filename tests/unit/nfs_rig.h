@@ -19,6 +19,11 @@ void rig_close(struct rig *r);
 void rig_connect(struct rig *r);
 /* Rounds of the client until one has nothing to do. */
 void rig_run(struct rig *r);
+/*
+ * Whether there is a port below 1024 to be had: those of closed connections are not for a minute, so that on a
+ * busy machine there may be none.
+ */
+bool rig_reserved_left(void);
 static inline struct rpc_conn *rig_conn(struct rig *r)
 {
 	return &r->client->conn[0];

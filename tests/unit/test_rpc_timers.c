@@ -317,7 +317,9 @@ static void test_socket(void **state)
 	assert_int_equal(tcp_option(IPPROTO_TCP, TCP_KEEPCNT), 5);
 	assert_int_not_equal(tcp_option(IPPROTO_TCP, TCP_NODELAY), 0);
 	assert_true(fcntl(rig_conn(&r)->fd, F_GETFL) & O_NONBLOCK);
-	if (!geteuid())
+	for (int i = 0; i < 10 && rig_reserved_left() && rig_conn(&r)->local_port > 1023; i++)
+		connect_tcp(listener);
+	if (rig_reserved_left())
 		assert_in_range(rig_conn(&r)->local_port, 1, 1023);
 	r.mnt.opts.noresvport = true;
 	connect_tcp(listener);

@@ -102,6 +102,7 @@ static int nfs_open_fs(const struct fs_config *cfg, struct fs **ret_fs, char *er
 	nfs->fs.ops = &fs_nfs;
 	nfs->fs.init_flags = FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_AUTO_INVAL_DATA |
 			     FUSE_PARALLEL_DIROPS | FUSE_SUBMOUNTS | FUSE_ASYNC_DIO | FUSE_CREATE_SUPP_GROUP |
+			     FUSE_DIRECT_IO_ALLOW_MMAP |
 			     FUSE_HANDLE_KILLPRIV_V2; /* the server's own doing */
 	rc = mount_export(nfs, cfg, err);
 	nfs->mnt.intr = &nfs->intr;

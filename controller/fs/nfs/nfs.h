@@ -224,7 +224,9 @@ static inline struct nreq *nreq_of(struct nfs_call *call)
 	return container_of(call, struct nreq, call);
 }
 
-void nfs_fill_attr(const struct nfs_fs *nfs, struct fuse_attr *out, const struct nfs_attr *a);
+/* With the server's ids: nfs_map_owner() makes them the guest's. */
+void nfs_fill_attr(struct fuse_attr *out, const struct nfs_attr *a);
+void nfs_map_owner(const struct nfs_fs *nfs, struct fuse_attr *attr);
 /* Is a directory found in n->node the root of another file system of the server, and may the guest know? */
 bool nfs_is_submount(const struct nreq *n, const struct nfs_attr *attr);
 /* Fills req->entry from a new or found object: node interned; granted. 0 or -errno. */

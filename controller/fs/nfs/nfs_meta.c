@@ -51,7 +51,8 @@ static void attr_after_commit(struct nreq *n)
 
 static void attr_finish(struct nreq *n, const struct nfs_attr *attr)
 {
-	nfs_fill_attr(nfs_of(n->req), &n->req->attr->attr, attr);
+	nfs_fill_attr(&n->req->attr->attr, attr);
+	nfs_map_owner(nfs_of(n->req), &n->req->attr->attr);
 	/* The name it has on the server until it is closed does not count. */
 	if (__atomic_load_n(&n->node->silly, __ATOMIC_RELAXED) && attr->nlink)
 		n->req->attr->attr.nlink--;

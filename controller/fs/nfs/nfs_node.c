@@ -163,22 +163,38 @@ int nfs_open_create(struct nreq *n, struct nfs_node *file, enum nfs_open_kind ki
 	return 0;
 }
 
-/* ---- the frame of a request ---- */
+/* ---- ids of the guest, ids of the server ---- */
 
-/* 0, or -EPERM: one of the ids is not to be used. */
-static int take_cred(struct nreq *n)
+/* 0, or -EPERM: one of them is not to be used. */
+static int map_cred(const struct nfs_fs *nfs, struct nfs_cred *cred)
 {
-	const struct fs_req *req = n->req;
-	const struct nfs_fs *nfs = nfs_of(req);
-	int rc = idmap_to_host(&nfs->uids, req->in->uid, &n->cred.uid);
+	int rc = idmap_to_host(&nfs->uids, cred->uid, &cred->uid);
 
 	if (!rc)
-		rc = idmap_to_host(&nfs->gids, req->in->gid, &n->cred.gid);
-	n->cred.ngroups = min(req->ngroups, (uint32_t)NFS_MAX_GROUPS);
-	for (uint32_t i = 0; i < n->cred.ngroups && !rc; i++)
-		rc = idmap_to_host(&nfs->gids, req->groups[i], &n->cred.groups[i]);
-	n->sent_groups = n->cred.ngroups;
+		rc = idmap_to_host(&nfs->gids, cred->gid, &cred->gid);
+	for (uint32_t i = 0; i < cred->ngroups && !rc; i++)
+		rc = idmap_to_host(&nfs->gids, cred->groups[i], &cred->groups[i]);
 	return rc;
+}
+
+void nfs_map_owner(const struct nfs_fs *nfs, struct fuse_attr *attr)
+{
+	attr->uid = idmap_to_guest(&nfs->uids, attr->uid);
+	attr->gid = idmap_to_guest(&nfs->gids, attr->gid);
+}
+
+/* ---- the frame of a request ---- */
+
+static void take_cred(struct nreq *n)
+{
+	const struct fs_req *req = n->req;
+
+	n->cred.uid = req->in->uid;
+	n->cred.gid = req->in->gid;
+	n->cred.ngroups = min(req->ngroups, (uint32_t)NFS_MAX_GROUPS);
+	for (uint32_t i = 0; i < n->cred.ngroups; i++)
+		n->cred.groups[i] = req->groups[i];
+	n->sent_groups = n->cred.ngroups;
 }
 
 /* Everything but the node, which is pinned. */
@@ -216,7 +232,8 @@ struct nreq *nfs_begin(struct fs_req *req)
 		return NULL;
 	}
 	n = begin(req, container_of(node, struct nfs_node, node));
-	rc = take_cred(n);
+	take_cred(n);
+	rc = map_cred(nfs_of(req), &n->cred);
 	if (rc)
 		nfs_done(n, rc);
 	return rc ? NULL : n;
@@ -327,7 +344,7 @@ void nfs_done(struct nreq *n, int err)
 
 /* ---- conversions ---- */
 
-void nfs_fill_attr(const struct nfs_fs *nfs, struct fuse_attr *out, const struct nfs_attr *a)
+void nfs_fill_attr(struct fuse_attr *out, const struct nfs_attr *a)
 {
 	out->ino = a->fileid;
 	out->size = a->size;
@@ -340,8 +357,8 @@ void nfs_fill_attr(const struct nfs_fs *nfs, struct fuse_attr *out, const struct
 	out->ctimensec = (uint32_t)a->ctime.tv_nsec;
 	out->mode = a->mode;
 	out->nlink = a->nlink;
-	out->uid = idmap_to_guest(&nfs->uids, a->uid);
-	out->gid = idmap_to_guest(&nfs->gids, a->gid);
+	out->uid = a->uid;
+	out->gid = a->gid;
 	out->rdev = nfs_encode_dev(a->rdev_major, a->rdev_minor);
 	out->blksize = 4096;
 }
@@ -362,7 +379,8 @@ int nfs_fill_entry(struct nreq *n, const struct nfs_fh *fh, const struct nfs_att
 	if (rc)
 		return rc;
 	entry->nodeid = nodetab_id(node);
-	nfs_fill_attr(nfs, &entry->attr, attr);
+	nfs_fill_attr(&entry->attr, attr);
+	nfs_map_owner(nfs, &entry->attr);
 	if (nfs_is_submount(n, attr))
 		entry->attr.flags |= FUSE_ATTR_SUBMOUNT;
 	__atomic_store_n(&container_of(node, struct nfs_node, node)->fsid, attr->fsid,
