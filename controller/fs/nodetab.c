@@ -475,19 +475,34 @@ void nodetab_forget(struct nodetab *tab, uint64_t nodeid, uint64_t n)
 	nodetab_put(tab, node);
 }
 
+/* Slots of the chunk, up to before the result; none where none is in use: that has no memory. */
+static uint32_t nt_chunk_range(struct nodetab *tab, uint32_t chunk, uint32_t *ret_from)
+{
+	bool used;
+
+	pthread_mutex_lock(&tab->free_lock);
+	used = tab->chunks[chunk].used;
+	pthread_mutex_unlock(&tab->free_lock);
+	*ret_from = max(chunk << NT_CHUNK_SHIFT, (uint32_t)NODETAB_ROOT + 1);
+	return used ? (chunk + 1) << NT_CHUNK_SHIFT : 0;
+}
+
 void nodetab_forget_all(struct nodetab *tab)
 {
 	struct node *node;
-	uint32_t slot, end;
+	uint32_t chunk, slot, end, nr;
 
 	pthread_mutex_lock(&tab->free_lock);
-	end = tab->nr_chunks << NT_CHUNK_SHIFT;
+	nr = tab->nr_chunks;
 	pthread_mutex_unlock(&tab->free_lock);
-	for (slot = NODETAB_ROOT + 1; slot < end; slot++) {
-		node = nt_slot(tab, slot);
-		if (!nt_pin(node, 0, true))
-			continue;
-		nt_forget(tab, node, UINT64_MAX);
-		nodetab_put(tab, node);
+	for (chunk = 0; chunk < nr; chunk++) {
+		end = nt_chunk_range(tab, chunk, &slot);
+		for (; slot < end; slot++) {
+			node = nt_slot(tab, slot);
+			if (!nt_pin(node, 0, true))
+				continue;
+			nt_forget(tab, node, UINT64_MAX);
+			nodetab_put(tab, node);
+		}
 	}
 }

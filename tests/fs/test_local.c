@@ -574,6 +574,7 @@ static void test_deleted_files_are_let_go(void **state)
 	node = make_file("let", 0644);
 	fds = open_fds();
 	assert_int_equal(d.fs->ops->timeout_ms(d.ft), -1);
+	local_warm();
 	assert_int_equal(op_getattr(&d, node, &attr), 0);
 	assert_int_equal(open_fds(), fds + 1);
 	assert_true(d.fs->ops->timeout_ms(d.ft) > 0);
@@ -582,6 +583,7 @@ static void test_deleted_files_are_let_go(void **state)
 	assert_int_equal(op_lookup(&d, ROOT, "let", NULL), 0);
 	assert_int_equal(op_unlink(&d, ROOT, "let"), 0);
 	node = make_file("let", 0644);
+	local_warm();
 	assert_int_equal(op_getattr(&d, node, &attr), 0);
 	d.fs->ops->poll(d.ft);
 	for (int i = 0; i < 2; i++) {
@@ -648,6 +650,7 @@ static void test_few_descriptors(void **state)
 		;
 	assert_int_equal(errno, EMFILE);
 	if (!getenv("TEST_LOCAL_COLD")) { /* workers have none */
+		local_warm();
 		assert_int_equal(op_lookup(&d, ROOT, "d78", &sub), 0);
 		assert_int_equal(op_lookup(&d, sub.nodeid, "in", &e), 0);
 	}

@@ -255,6 +255,7 @@ static int local_poll(struct fs_thread *ft)
 	int n = 0;
 
 	cred_root();
+	t->cold_clock = 0;
 	local_rw_round(t);
 	if (t->gathered.nr)
 		n += local_batch_run(t);

@@ -196,6 +196,7 @@ struct local_thread {
 	unsigned int round_rws; /* READs and WRITEs since poll(); this and the next two: see rw.c */
 	bool batch; /* the last round brought several */
 	unsigned int cold; /* that many more operations on metadata go to workers: cold.c */
+	uint64_t cold_clock; /* when the last of those ended; 0: something else came between */
 	bool is_worker; /* its own: without ring, watches and workers */
 	bool expect_known; /* the last name looked up was of a node we had */
 	unsigned int slow_run; /* that many more transfers avoid waiting in place */

@@ -194,6 +194,7 @@ void local_rw_round(struct local_thread *t)
 
 static bool rw_is_batch(struct local_thread *t)
 {
+	t->cold_clock = 0;
 	return ++t->round_rws >= BATCH_MIN || t->batch;
 }
 
