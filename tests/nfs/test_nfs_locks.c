@@ -364,7 +364,7 @@ static void test_other_manager(void **state)
 	struct fake busy;
 
 	fake_start(&busy, healthy);
-	busy.has_side = true;
+	__atomic_store_n(&busy.has_side, true, __ATOMIC_RELAXED);
 	fake_rpcbind_start();
 	fake_rpcbind_set(NLM_PROGRAM, busy.port);
 	begin_locks(&a, &b);
@@ -387,15 +387,26 @@ static void test_other_manager(void **state)
 
 /* ---- a controller that was killed ---- */
 
+/* The program's other main(), see run_and_die(). */
+static int take_lock_and_die(char **argv)
+{
+	f.port = (uint16_t)atoi(argv[1]);
+	rpcbind_path = argv[4];
+	drive_with(&d, argv[2], FS_CACHE_AUTO, argv[3]);
+	return set_lock(&d, make(&d, "a", NULL), 1, F_WRLCK, 0, 3) ? 1 : 0;
+}
+
 /* In a process of its own, which takes a lock and is gone. */
 static void run_and_die(const char *more, const char *state_dir)
 {
+	char port[16];
 	int status;
 	pid_t pid = fork();
 
 	if (!pid) {
-		drive_with(&d, more, FS_CACHE_AUTO, state_dir);
-		_exit(set_lock(&d, make(&d, "a", NULL), 1, F_WRLCK, 0, 3) ? 1 : 0);
+		snprintf(port, sizeof(port), "%u", f.port);
+		execl("/proc/self/exe", "test_nfs_locks", port, more, state_dir, rpcbind_path, NULL);
+		_exit(1);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
@@ -438,7 +449,7 @@ static void test_killed(void **state)
 	assert_int_equal(system(line), 0);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_locks),
@@ -454,6 +465,8 @@ int main(void)
 		cmocka_unit_test(test_killed),
 	};
 
+	if (argc == 5)
+		_exit(take_lock_and_die(argv));
 	rpcbind_path = "/nonexistent"; /* this machine's is none of our business */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
