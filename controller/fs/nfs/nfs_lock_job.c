@@ -188,12 +188,14 @@ static void job_done(struct nfs_call *call, int err, const struct nfs_result *re
 	end_job(job, err);
 }
 
-static void run_todo(struct nfs_thread *t)
+void nfs_job_run(struct nfs_thread *t)
 {
 	struct nfs_lock_jobs list = STAILQ_HEAD_INITIALIZER(list);
 	struct nfs_locks *l = &t->nfs->locks;
 	struct nfs_lock_job *job;
 
+	if (!__atomic_load_n(&l->has_todo, __ATOMIC_RELAXED))
+		return;
 	pthread_mutex_lock(&l->lock);
 	STAILQ_CONCAT(&list, &l->todo);
 	__atomic_store_n(&l->has_todo, false, __ATOMIC_RELAXED);
@@ -334,8 +336,7 @@ void nfs_lock_poll(struct nfs_thread *t)
 		return;
 	if (unlikely(__atomic_load_n(&l->freeing, __ATOMIC_ACQUIRE))) /* pairs with set_step() */
 		free_poll(t);
-	if (__atomic_load_n(&l->has_todo, __ATOMIC_RELAXED))
-		run_todo(t);
+	nfs_job_run(t);
 	if (!__atomic_load_n(&l->nr_owners, __ATOMIC_RELAXED))
 		return;
 	nfs_wait_poll(t);
