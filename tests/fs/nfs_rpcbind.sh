@@ -110,11 +110,13 @@ for _ in $(seq 100); do
 	nsenter -t $client -n -m rpcinfo -p 198.51.100.2 >/dev/null 2>&1 && break
 	sleep 0.1
 done
-for server in 198.51.100.1 2001:db8::1; do
-	if timeout 100 nsenter -t $client -n -m "$lock_probe" $server "$work/export"; then
-		echo "ok - $server calls back"
+# Over IPv6 nfs-ganesha 4 asks for the port of netid "tcp" and finds none: then clients have to ask again.
+for server in 198.51.100.1 "2001:db8::1 mute"; do
+	set -- $server
+	if timeout 100 nsenter -t $client -n -m "$lock_probe" "$1" "$work/export" ${2:-}; then
+		echo "ok - $server: waiting"
 	else
-		echo "not ok - $server calls back"
+		echo "not ok - $server: waiting"
 		grep -E "NLM|rpcb" "$work/log" | tail -n 20
 		failed=1
 	fi

@@ -156,6 +156,13 @@ void fake_rpcbind_set(uint32_t prog, uint16_t port)
 	pthread_mutex_unlock(&rb.lock);
 }
 
+void fake_rpcbind_clear(void)
+{
+	pthread_mutex_lock(&rb.lock);
+	memset(rb.entry, 0, sizeof(rb.entry));
+	pthread_mutex_unlock(&rb.lock);
+}
+
 uint16_t fake_rpcbind_port(uint32_t prog, const char *netid)
 {
 	struct entry *e;

@@ -415,6 +415,7 @@ static void run_and_die(const char *more, const char *state_dir)
 static void test_killed(void **state)
 {
 	char dir[] = "/tmp/softdpu-test-nsm.XXXXXX", more[64], line[128];
+	struct fake busy;
 	uint64_t fh;
 
 	assert_non_null(mkdtemp(dir));
@@ -431,16 +432,31 @@ static void test_killed(void **state)
 	assert_int_equal(memfs_nr_locks(m), 1);
 	drive_close(&d);
 	assert_int_equal(memfs_nr_locks(m), 0);
+	/* With another lock manager on the machine its locks would go, too: the next one does it. */
+	run_and_die(more, dir);
+	fake_start(&busy, healthy);
+	__atomic_store_n(&busy.has_side, true, __ATOMIC_RELAXED);
+	fake_rpcbind_clear();
+	fake_rpcbind_set(NLM_PROGRAM, busy.port);
+	drive_with(&d, more, FS_CACHE_AUTO, dir);
+	assert_int_equal(set_lock(&d, make(&d, "a", NULL), 1, F_WRLCK, 0, 3), -EAGAIN);
+	drive_close(&d);
+	fake_rpcbind_clear();
+	fake_stop(&busy);
+	drive_with(&d, more, FS_CACHE_AUTO, dir);
+	assert_int_equal(set_lock(&d, make(&d, "a", NULL), 1, F_WRLCK, 0, 3), 0);
+	assert_int_equal(memfs_nlm(m).free_alls, 2);
+	drive_close(&d);
 	/* That one ended well. */
 	drive_with(&d, more, FS_CACHE_AUTO, dir);
 	assert_int_equal(set_lock(&d, make(&d, "a", NULL), 1, F_WRLCK, 5, 20), 0);
-	assert_int_equal(memfs_nlm(m).free_alls, 1);
+	assert_int_equal(memfs_nlm(m).free_alls, 2);
 	/* Freeing all would take this one's: the dead one's stay. */
 	run_and_die(more, dir);
 	drive_with(&other, more, FS_CACHE_AUTO, dir);
 	for (int i = 0; i < 200; i++)
 		pump();
-	assert_int_equal(memfs_nlm(m).free_alls, 1);
+	assert_int_equal(memfs_nlm(m).free_alls, 2);
 	drive_close(&other);
 	drive_close(&d);
 	memfs_stop(&f);

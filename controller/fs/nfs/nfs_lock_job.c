@@ -452,11 +452,20 @@ int nfs_locks_open(struct nfs_fs *nfs, const struct fs_config *cfg, char *err)
 	rc = nsm_open(cfg->state_dir, nfs->place.server, &l->nsm, err);
 	if (rc)
 		return rc;
-	if (nsm_must_free(l->nsm))
-		set_step(l, NFS_FREE_WANTED);
 	l->peer = (struct nlm_peer){ .mnt = &nfs->mnt, .host = &l->host, .granted = nfs_wait_granted_by,
 				     .restarted = on_restarted };
-	l->listening = nlm_listen_add(&l->peer);
+	rc = nlm_listen_add(&l->peer);
+	l->listening = !rc;
+	if (!nsm_must_free(l->nsm))
+		return 0;
+	/* What frees the locks of this machine would free those of the other one's clients as well. */
+	if (rc != -EEXIST) {
+		set_step(l, NFS_FREE_WANTED);
+		return 0;
+	}
+	DOCA_LOG_WARN("nfs: locks of a controller that was killed stay on server %s: this machine has another lock manager, whose locks would be freed, too",
+		      nfs->place.server);
+	l->left = true;
 	return 0;
 }
 
