@@ -49,7 +49,7 @@ struct fake_call {
 
 struct fake {
 	uint16_t port;
-	bool has_side; /* NFSACL and NLM calls go to the handler, too */
+	bool has_side; /* atomic: NFSACL and NLM calls go to the handler, too */
 	/* On the server's thread. */
 	enum fake_verdict (*handle)(struct fake *f, struct fake_call *c);
 	uint8_t seen[64]; /* for handlers: what an earlier call had */

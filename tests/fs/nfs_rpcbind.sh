@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # A server as administrators run it: nfs-ganesha with its lock manager, registered with rpcbind, and a status
-# monitor, in a network and mount namespace of their own, over IPv4 and IPv6. Argument: nfs_probe.
+# monitor, in a network and mount namespace of their own, over IPv4 and IPv6. Arguments: nfs_probe, nfs_lock_probe.
 # Exit 77: cannot run here.
 set -u
 
 probe=$1
+lock_probe=$2
 
 skip()
 {
@@ -14,13 +15,13 @@ skip()
 	exit 77
 }
 
-if [ "${2:-}" != inside ]; then
+if [ "${3:-}" != inside ]; then
 	[ "$(id -u)" = 0 ] || skip "needs root"
 	for tool in ganesha.nfsd rpcbind rpcinfo rpc.statd unshare ip; do
 		command -v $tool >/dev/null || skip "$tool is not installed"
 	done
 	unshare -n -m true 2>/dev/null || skip "no namespaces here"
-	exec unshare -n -m "$0" "$probe" inside
+	exec unshare -n -m "$0" "$probe" "$lock_probe" inside
 fi
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/softdpu-nfs-rpcbind.XXXXXX")
@@ -82,6 +83,41 @@ for server in 127.0.0.1 ::1 localhost; do
 		echo "ok - $server"
 	else
 		echo "not ok - $server"
+		failed=1
+	fi
+done
+# The server calls back: its clients are another machine, with a port mapper of its own, and no status monitor.
+unshare -n -m sleep 300 &
+client=$!
+pids="$pids $client"
+for _ in $(seq 100); do
+	[ "$(readlink /proc/$client/ns/net)" != "$(readlink /proc/self/ns/net)" ] && break
+	sleep 0.1
+done
+if ! ip link add s0 type veth peer name c0 netns $client 2>/dev/null; then
+	echo "SKIP: no virtual cable: calling back is not tested"
+	exit $failed
+fi
+ip addr add 198.51.100.1/24 dev s0 && ip -6 addr add 2001:db8::1/64 dev s0 nodad && ip link set s0 up
+cat >"$work/client" <<-'EOC'
+	mount -t tmpfs none /run && mkdir /run/rpcbind && ip link set lo up
+	ip addr add 198.51.100.2/24 dev c0 && ip -6 addr add 2001:db8::2/64 dev c0 nodad && ip link set c0 up
+	exec rpcbind -f
+EOC
+nsenter -t $client -n -m sh "$work/client" >"$work/client-rpcbind" 2>&1 &
+pids="$pids $!"
+for _ in $(seq 100); do
+	nsenter -t $client -n -m rpcinfo -p 198.51.100.2 >/dev/null 2>&1 && break
+	sleep 0.1
+done
+# Over IPv6 nfs-ganesha 4 asks for the port of netid "tcp" and finds none: then clients have to ask again.
+for server in 198.51.100.1 "2001:db8::1 mute"; do
+	set -- $server
+	if timeout 100 nsenter -t $client -n -m "$lock_probe" "$1" "$work/export" ${2:-}; then
+		echo "ok - $server: waiting"
+	else
+		echo "not ok - $server: waiting"
+		grep -E "NLM|rpcb" "$work/log" | tail -n 20
 		failed=1
 	fi
 done

@@ -84,6 +84,19 @@ static void test_resent(void **state)
 	}
 }
 
+/* One that waits to be sent again is nothing to a new connection: giving it up does not cost that. */
+static void test_queued_again(void **state)
+{
+	struct nfs_call call = { .proc = NFS_GETATTR, .client = &client, .conn = &conn,
+				 .where = RPC_QUEUE, .sent_end = 100, .went_out = RPC_OUT_HERE };
+
+	TAILQ_INSERT_TAIL(&conn.queue, &call, link);
+	rpc_conn_down(&conn, true);
+	nfs_client_cancel(&client, &call);
+	assert_null(conn.lost);
+	assert_int_equal(call.where, RPC_ENDED);
+}
+
 /* The answer to the first sending comes while the second is on its way. */
 static void test_late_answer(void **state)
 {
@@ -126,6 +139,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_resent, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_queued_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_late_answer, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_connect_error, setup, teardown),
 	};

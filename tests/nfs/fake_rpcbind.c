@@ -15,7 +15,7 @@
 
 #define ENTRIES 16
 
-enum { SET = 1, UNSET, GETADDR };
+enum { SET = 1, UNSET, GETPORT };
 
 static struct rpcbind {
 	pthread_mutex_t lock;
@@ -66,14 +66,14 @@ static void serve(struct fake_call *c, uint32_t proc)
 	struct entry *e;
 	size_t off = 8;
 
+	if (proc == GETPORT) { /* of version 2 */
+		e = find(prog, get32(c, 8) == 6 ? "tcp" : "udp");
+		put32(c, e ? e->port : 0);
+		return;
+	}
 	get_text(c, &off, netid, sizeof(netid));
 	get_text(c, &off, uaddr, sizeof(uaddr));
 	e = find(prog, netid);
-	if (proc == GETADDR) {
-		snprintf(uaddr, sizeof(uaddr), "127.0.0.1.%u.%u", e ? e->port >> 8 : 0, e ? e->port & 255 : 0);
-		put_bytes(c, e ? uaddr : "", e ? (uint32_t)strlen(uaddr) : 0);
-		return;
-	}
 	if (proc == UNSET) {
 		put32(c, e != NULL);
 		if (e)
@@ -153,6 +153,13 @@ void fake_rpcbind_set(uint32_t prog, uint16_t port)
 	pthread_mutex_lock(&rb.lock);
 	set(prog, "tcp", port);
 	set(prog, "udp", port);
+	pthread_mutex_unlock(&rb.lock);
+}
+
+void fake_rpcbind_clear(void)
+{
+	pthread_mutex_lock(&rb.lock);
+	memset(rb.entry, 0, sizeof(rb.entry));
 	pthread_mutex_unlock(&rb.lock);
 }
 

@@ -418,7 +418,7 @@ struct memfs *memfs_start(struct fake *f, unsigned int seed)
 	dir_add(m, root, MEMFS_HUGE, HUGE_INO);
 	the_memfs = m;
 	fake_start(f, memfs_handle);
-	f->has_side = true;
+	__atomic_store_n(&f->has_side, true, __ATOMIC_RELAXED);
 	return m;
 }
 

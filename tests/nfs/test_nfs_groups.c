@@ -14,6 +14,7 @@
 
 #include "../fs/nfs_fake_rig.h"
 #include "base/util.h"
+#include "signals.h"
 
 #define FILE_GID 1002 /* of everything the fake has */
 #define MANY 2000 /* a user with 40 groups, FILE_GID the last but one */
@@ -104,6 +105,7 @@ static void test_few(void **state)
 	begin_as(",groups=host", FEW, 100);
 	assert_int_equal(op_getattr(&d, ROOT, &a), 0);
 	expect(few, 3);
+	assert_true(signals_are_left(1)); /* the fake server */
 	assert_int_equal(op_lookup(&d, ROOT, "abc", &e), 0);
 	expect(few, 3);
 	d.gid = 601; /* said already */

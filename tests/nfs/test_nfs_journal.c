@@ -14,6 +14,7 @@
 
 #include "fs/fs.h"
 #include "fs/nfs/nfs_journal.h"
+#include "signals.h"
 
 static const struct nfs_fh fh = { .len = 4, .data = "root" };
 static const struct nfs_cred cred = { .uid = 1, .gid = 2, .ngroups = 1, .groups = { 3 } };
@@ -181,6 +182,7 @@ static void test_on_disk_first(void **state)
 
 	a = add(j, name_of(1));
 	assert_true(synced_then > before);
+	assert_true(signals_are_left(0));
 	journal_remove(j, a);
 	journal_close(j);
 	/* Without a directory there is none, which is all right. */

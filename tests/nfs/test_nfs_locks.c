@@ -364,7 +364,7 @@ static void test_other_manager(void **state)
 	struct fake busy;
 
 	fake_start(&busy, healthy);
-	busy.has_side = true;
+	__atomic_store_n(&busy.has_side, true, __ATOMIC_RELAXED);
 	fake_rpcbind_start();
 	fake_rpcbind_set(NLM_PROGRAM, busy.port);
 	begin_locks(&a, &b);
@@ -387,15 +387,26 @@ static void test_other_manager(void **state)
 
 /* ---- a controller that was killed ---- */
 
+/* The program's other main(), see run_and_die(). */
+static int take_lock_and_die(char **argv)
+{
+	f.port = (uint16_t)atoi(argv[1]);
+	rpcbind_path = argv[4];
+	drive_with(&d, argv[2], FS_CACHE_AUTO, argv[3]);
+	return set_lock(&d, make(&d, "a", NULL), 1, F_WRLCK, 0, 3) ? 1 : 0;
+}
+
 /* In a process of its own, which takes a lock and is gone. */
 static void run_and_die(const char *more, const char *state_dir)
 {
+	char port[16];
 	int status;
 	pid_t pid = fork();
 
 	if (!pid) {
-		drive_with(&d, more, FS_CACHE_AUTO, state_dir);
-		_exit(set_lock(&d, make(&d, "a", NULL), 1, F_WRLCK, 0, 3) ? 1 : 0);
+		snprintf(port, sizeof(port), "%u", f.port);
+		execl("/proc/self/exe", "test_nfs_locks", port, more, state_dir, rpcbind_path, NULL);
+		_exit(1);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
@@ -404,6 +415,7 @@ static void run_and_die(const char *more, const char *state_dir)
 static void test_killed(void **state)
 {
 	char dir[] = "/tmp/softdpu-test-nsm.XXXXXX", more[64], line[128];
+	struct fake busy;
 	uint64_t fh;
 
 	assert_non_null(mkdtemp(dir));
@@ -420,16 +432,31 @@ static void test_killed(void **state)
 	assert_int_equal(memfs_nr_locks(m), 1);
 	drive_close(&d);
 	assert_int_equal(memfs_nr_locks(m), 0);
+	/* With another lock manager on the machine its locks would go, too: the next one does it. */
+	run_and_die(more, dir);
+	fake_start(&busy, healthy);
+	__atomic_store_n(&busy.has_side, true, __ATOMIC_RELAXED);
+	fake_rpcbind_clear();
+	fake_rpcbind_set(NLM_PROGRAM, busy.port);
+	drive_with(&d, more, FS_CACHE_AUTO, dir);
+	assert_int_equal(set_lock(&d, make(&d, "a", NULL), 1, F_WRLCK, 0, 3), -EAGAIN);
+	drive_close(&d);
+	fake_rpcbind_clear();
+	fake_stop(&busy);
+	drive_with(&d, more, FS_CACHE_AUTO, dir);
+	assert_int_equal(set_lock(&d, make(&d, "a", NULL), 1, F_WRLCK, 0, 3), 0);
+	assert_int_equal(memfs_nlm(m).free_alls, 2);
+	drive_close(&d);
 	/* That one ended well. */
 	drive_with(&d, more, FS_CACHE_AUTO, dir);
 	assert_int_equal(set_lock(&d, make(&d, "a", NULL), 1, F_WRLCK, 5, 20), 0);
-	assert_int_equal(memfs_nlm(m).free_alls, 1);
+	assert_int_equal(memfs_nlm(m).free_alls, 2);
 	/* Freeing all would take this one's: the dead one's stay. */
 	run_and_die(more, dir);
 	drive_with(&other, more, FS_CACHE_AUTO, dir);
 	for (int i = 0; i < 200; i++)
 		pump();
-	assert_int_equal(memfs_nlm(m).free_alls, 1);
+	assert_int_equal(memfs_nlm(m).free_alls, 2);
 	drive_close(&other);
 	drive_close(&d);
 	memfs_stop(&f);
@@ -438,7 +465,7 @@ static void test_killed(void **state)
 	assert_int_equal(system(line), 0);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_locks),
@@ -454,6 +481,8 @@ int main(void)
 		cmocka_unit_test(test_killed),
 	};
 
+	if (argc == 5)
+		_exit(take_lock_and_die(argv));
 	rpcbind_path = "/nonexistent"; /* this machine's is none of our business */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

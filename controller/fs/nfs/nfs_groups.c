@@ -23,6 +23,7 @@
 
 #include "base/clock.h"
 #include "nfs.h"
+#include "nfs_worker.h"
 
 #define AGE_NS 300000000000ull
 #define MAX_ENTRIES 1024 /* users of a thread */
@@ -165,8 +166,6 @@ static void *groups_main(void *arg)
 int nfs_groups_open(struct groups_pool **ret)
 {
 	struct groups_pool *pool = calloc(1, sizeof(*pool));
-	pthread_attr_t attr;
-	pthread_t tid;
 	int rc;
 
 	if (!pool)
@@ -175,10 +174,7 @@ int nfs_groups_open(struct groups_pool **ret)
 	STAILQ_INIT(&pool->jobs);
 	pthread_mutex_init(&pool->lock, NULL);
 	pthread_cond_init(&pool->wake, NULL);
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	rc = -pthread_create(&tid, &attr, groups_main, pool);
-	pthread_attr_destroy(&attr);
+	rc = nfs_worker_start(NULL, groups_main, pool);
 	if (rc) {
 		free(pool);
 		return rc;

@@ -31,6 +31,7 @@
 #include "doca_log.h"
 #include "fs/fs.h"
 #include "nfs_silly.h"
+#include "nfs_worker.h"
 
 DOCA_LOG_REGISTER(VIRTIOFS::NFS::JOURNAL);
 
@@ -537,7 +538,7 @@ static int open_files(struct nfs_journal *j, const char *dir, uint64_t hash)
 
 static int start_thread(struct nfs_journal *j)
 {
-	int rc = -pthread_create(&j->thread, NULL, journal_main, j);
+	int rc = nfs_worker_start(&j->thread, journal_main, j);
 
 	j->started = !rc;
 	return rc;

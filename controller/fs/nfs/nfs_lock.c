@@ -195,7 +195,8 @@ static void prepare_lock(struct nreq *n, enum nfs_proc proc)
 	const struct nfs_range r = { .start = lk->start, .end = lk->end, .exclusive = lk->type == F_WRLCK };
 
 	nfs_prepare(n, proc);
-	nfs_lock_fill(nfs_of(n->req), &n->lock, n->owner->svid, &r);
+	if (!n->waits) /* otherwise it is the same as before, and looked at when the server calls */
+		nfs_lock_fill(nfs_of(n->req), &n->lock, n->owner->svid, &r);
 	n->call.lock = &n->lock;
 }
 

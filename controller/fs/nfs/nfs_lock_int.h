@@ -47,6 +47,8 @@ void nfs_wait_wake(struct nfs_fs *nfs);
 /* Under lock; for whichever thread polls next. reclaim: of LOCK. False: no memory. */
 bool nfs_job_queue(struct nfs_fs *nfs, struct nfs_owner *o, const struct nfs_range *r, enum nfs_proc proc);
 bool nfs_job_answer(struct nfs_fs *nfs, const struct nlm_grant *grant, enum nlm_stat stat);
+/* Sends what is queued. */
+void nfs_job_run(struct nfs_thread *t);
 /* Under lock: no call about it is under way. */
 void nfs_reclaim_start(struct nfs_fs *nfs, struct nfs_owner *o);
 

@@ -188,12 +188,14 @@ static void job_done(struct nfs_call *call, int err, const struct nfs_result *re
 	end_job(job, err);
 }
 
-static void run_todo(struct nfs_thread *t)
+void nfs_job_run(struct nfs_thread *t)
 {
 	struct nfs_lock_jobs list = STAILQ_HEAD_INITIALIZER(list);
 	struct nfs_locks *l = &t->nfs->locks;
 	struct nfs_lock_job *job;
 
+	if (!__atomic_load_n(&l->has_todo, __ATOMIC_RELAXED))
+		return;
 	pthread_mutex_lock(&l->lock);
 	STAILQ_CONCAT(&list, &l->todo);
 	__atomic_store_n(&l->has_todo, false, __ATOMIC_RELAXED);
@@ -334,8 +336,7 @@ void nfs_lock_poll(struct nfs_thread *t)
 		return;
 	if (unlikely(__atomic_load_n(&l->freeing, __ATOMIC_ACQUIRE))) /* pairs with set_step() */
 		free_poll(t);
-	if (__atomic_load_n(&l->has_todo, __ATOMIC_RELAXED))
-		run_todo(t);
+	nfs_job_run(t);
 	if (!__atomic_load_n(&l->nr_owners, __ATOMIC_RELAXED))
 		return;
 	nfs_wait_poll(t);
@@ -451,11 +452,20 @@ int nfs_locks_open(struct nfs_fs *nfs, const struct fs_config *cfg, char *err)
 	rc = nsm_open(cfg->state_dir, nfs->place.server, &l->nsm, err);
 	if (rc)
 		return rc;
-	if (nsm_must_free(l->nsm))
-		set_step(l, NFS_FREE_WANTED);
 	l->peer = (struct nlm_peer){ .mnt = &nfs->mnt, .host = &l->host, .granted = nfs_wait_granted_by,
 				     .restarted = on_restarted };
-	l->listening = nlm_listen_add(&l->peer);
+	rc = nlm_listen_add(&l->peer);
+	l->listening = !rc;
+	if (!nsm_must_free(l->nsm))
+		return 0;
+	/* What frees the locks of this machine would free those of the other one's clients as well. */
+	if (rc != -EEXIST) {
+		set_step(l, NFS_FREE_WANTED);
+		return 0;
+	}
+	DOCA_LOG_WARN("nfs: locks of a controller that was killed stay on server %s: this machine has another lock manager, whose locks would be freed, too",
+		      nfs->place.server);
+	l->left = true;
 	return 0;
 }
 

@@ -97,6 +97,12 @@ bool nfs_wait_end(struct nreq *n, bool won)
 	pthread_mutex_unlock(&l->lock);
 	if (won && !granted && n->asked_again)
 		count_lost(l, nfs->place.server);
+	/*
+	 * The answer goes before anything the guest may do with the lock: nfs-ganesha, which waits for it,
+	 * does not know it any more behind an UNLOCK.
+	 */
+	if (granted)
+		nfs_job_run(nfs_lock_thread(n));
 	return granted;
 }
 

@@ -39,6 +39,7 @@ static struct listener {
 	int epfd, tcp, udp;
 	uint16_t tcp_port, udp_port;
 	bool v6, monitor; /* registered as status monitor, too */
+	int rc; /* why there is none */
 	const uint8_t *from; /* of the call being served */
 	struct conn *conn; /* MAX_CONNS */
 } lis = { .lock = PTHREAD_MUTEX_INITIALIZER, .epfd = -1, .tcp = -1, .udp = -1 };
@@ -352,7 +353,7 @@ static void close_sockets(void)
 	lis.conn = NULL;
 }
 
-static void begin(void)
+static int begin(void)
 {
 	int rc = open_sockets();
 
@@ -364,12 +365,13 @@ static void begin(void)
 			      rc == -ENOENT || rc == -ECONNREFUSED ? "there is no rpcbind on this machine" :
 								     strerror(-rc));
 		close_sockets();
-		return;
+		return rc;
 	}
 	/* Another one there is no harm: restarts are noticed by their connections, too. */
 	lis.monitor = !rpcbind_register(NSM_PROGRAM, NSM_VERSION, lis.tcp_port, lis.udp_port, lis.v6);
 	DOCA_LOG_INFO("nfs: lock manager on port %u%s", lis.tcp_port,
 		      lis.monitor ? ", status monitor, too" : "");
+	return 0;
 }
 
 static void end(void)
@@ -382,22 +384,22 @@ static void end(void)
 	close_sockets();
 }
 
-bool nlm_listen_add(struct nlm_peer *peer)
+int nlm_listen_add(struct nlm_peer *peer)
 {
 	struct rpc_addrs addrs;
-	bool ok;
+	int rc;
 
 	if (rpc_sync_addrs(peer->mnt->address, AF_UNSPEC, &addrs)) /* numeric */
-		return false;
+		return -EINVAL;
 	map_addr(&addrs.addr[0], peer->addr);
 	pthread_mutex_lock(&lis.lock);
 	if (LIST_EMPTY(&lis.peers))
-		begin();
+		lis.rc = begin();
 	LIST_INSERT_HEAD(&lis.peers, peer, link);
 	peer->heard = true;
-	ok = lis.epfd >= 0;
+	rc = lis.rc;
 	pthread_mutex_unlock(&lis.lock);
-	return ok;
+	return rc;
 }
 
 void nlm_listen_remove(struct nlm_peer *peer)

@@ -39,8 +39,11 @@ struct nlm_peer {
 	bool heard; /* it is in the list */
 };
 
-/* Main thread; blocks for as long as the port mapper of this machine needs. False: nobody will call. */
-bool nlm_listen_add(struct nlm_peer *peer);
+/*
+ * Main thread; blocks for as long as the port mapper of this machine needs. 0; -errno: nobody will call, with -EEXIST
+ * because this machine has another lock manager. It is in the list in either case.
+ */
+int nlm_listen_add(struct nlm_peer *peer);
 void nlm_listen_remove(struct nlm_peer *peer); /* of one that was not added: nothing */
 
 /* A descriptor to be watched for EPOLLIN, the caller's to close; -1: there is no listener. */

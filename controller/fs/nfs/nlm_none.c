@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* libnfs takes no locks: nobody calls back, nothing is left behind. */
+#include <errno.h>
+
 #include "nlm_listen.h"
 #include "nsm.h"
 
-bool nlm_listen_add(struct nlm_peer *peer)
+int nlm_listen_add(struct nlm_peer *peer)
 {
-	return false;
+	return -EOPNOTSUPP;
 }
 
 void nlm_listen_remove(struct nlm_peer *peer)

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "doca_log.h"
+#include "nfs_worker.h"
 #include "nlm_serve.h"
 #include "rpc.h"
 
@@ -272,20 +273,13 @@ static void *notify_main(void *arg)
 struct nsm_notify *nsm_notify_start(const char *address, uint32_t state)
 {
 	struct nsm_notify *n = calloc(1, sizeof(*n));
-	pthread_attr_t attr;
-	pthread_t tid;
-	int rc;
 
 	if (!n)
 		return NULL;
 	n->refs = 2;
 	n->state = state;
 	snprintf(n->address, sizeof(n->address), "%s", address);
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	rc = pthread_create(&tid, &attr, notify_main, n);
-	pthread_attr_destroy(&attr);
-	if (!rc)
+	if (!nfs_worker_start(NULL, notify_main, n))
 		return n;
 	free(n);
 	return NULL;

@@ -9,7 +9,7 @@
  *
  * with a file of that name and ".lock" locked by who uses it: several devices of one server each have a number.
  * What releases the locks of a host at its server does so for all who run on the host. So while another controller
- * that has locks there is alive, what a dead one left behind stays where it is.
+ * that has locks there is alive, or another lock manager, what a dead one left behind stays where it is.
  *
  * Written and never synced: it is there for the death of a process. After that of the machine the server frees
  * its locks only for the name and number of a status monitor that is there again.

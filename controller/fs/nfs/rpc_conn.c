@@ -210,9 +210,11 @@ static void requeue(struct rpc_conn *conn)
 			call->went_out = RPC_OUT_ELSEWHERE;
 		call->sent_end = 0;
 	}
-	TAILQ_FOREACH(call, &conn->queue, link)
+	TAILQ_FOREACH(call, &conn->queue, link) { /* also those that were to be sent once more */
 		if (call->went_out == RPC_OUT_HERE)
 			call->went_out = RPC_OUT_ELSEWHERE;
+		call->sent_end = 0;
+	}
 	TAILQ_CONCAT(&conn->flight, &conn->queue, link);
 	TAILQ_CONCAT(&conn->queue, &conn->flight, link);
 	conn->nr_flight = conn->nr_large = 0;

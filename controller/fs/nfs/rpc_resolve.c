@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "nfs_worker.h"
 #include "rpc.h"
 
 #define PORT_LIMIT_NS 5000000000ull /* of one address' port mapper */
@@ -62,19 +63,12 @@ static void *resolve_main(void *arg)
 struct rpc_resolve *rpc_resolve_start(const struct rpc_where *where)
 {
 	struct rpc_resolve *r = calloc(1, sizeof(*r));
-	pthread_attr_t attr;
-	pthread_t tid;
-	int rc;
 
 	if (!r)
 		return NULL;
 	r->where = *where;
 	r->refs = 2;
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	rc = pthread_create(&tid, &attr, resolve_main, r);
-	pthread_attr_destroy(&attr);
-	if (!rc)
+	if (!nfs_worker_start(NULL, resolve_main, r))
 		return r;
 	free(r);
 	return NULL;

@@ -12,10 +12,13 @@
 
 #define RPCB_PROGRAM 100000
 #define RPCB_VERSION 4
+#define PMAP_VERSION 2 /* its question for a port is not about the transport it comes over */
 #define LIMIT_NS 1000000000ull
 #define UADDR_MAX 64 /* "ip.hi.lo" */
 
-enum { RPCB_SET = 1, RPCB_UNSET, RPCB_GETADDR };
+enum { RPCB_SET = 1, RPCB_UNSET };
+enum { PMAP_GETPORT = 3 };
+enum { PMAP_TCP = 6, PMAP_UDP = 17 };
 
 const char *rpcbind_path = "/run/rpcbind.sock";
 
@@ -46,114 +49,104 @@ static int open_local(struct rpc_sync *s)
 	return rc;
 }
 
-/* One call about a program; an answer of words in *x. */
-static int ask(uint32_t proc, uint32_t prog, uint32_t vers, const char *netid, const char *uaddr,
-	       struct rpc_sync *s, struct xdr_in *x)
-{
-	struct xdr_out a;
-	int rc = open_local(s);
+/* A question that is answered with a number. */
+struct ask {
+	struct nfs3_number number;
+	uint32_t prog, vers, proto;
+	const char *netid, *uaddr;
+};
 
-	if (rc)
-		return rc;
-	a = rpc_sync_begin(s, (struct nfs3_number){ RPCB_PROGRAM, RPCB_VERSION, proc }, NULL);
-	xdr_put32(&a, prog);
-	xdr_put32(&a, vers);
-	xdr_put_string(&a, netid);
-	xdr_put_string(&a, uaddr);
-	xdr_put_string(&a, ""); /* the owner: it knows who we are */
-	rc = rpc_sync_end(s, &a, x);
-	rpc_sync_close(s);
+static void fill(struct xdr_out *a, const struct ask *q)
+{
+	xdr_put32(a, q->prog);
+	xdr_put32(a, q->vers);
+	if (q->number.vers == PMAP_VERSION) {
+		xdr_put32(a, q->proto);
+		xdr_put32(a, 0);
+		return;
+	}
+	xdr_put_string(a, q->netid);
+	xdr_put_string(a, q->uaddr);
+	xdr_put_string(a, ""); /* the owner: it knows who we are */
+}
+
+static int ask(const struct ask *q, uint32_t *ret)
+{
+	struct rpc_sync *s = malloc(sizeof(*s));
+	struct xdr_out a;
+	struct xdr_in x;
+	int rc = s ? open_local(s) : -ENOMEM;
+
+	if (!rc) {
+		a = rpc_sync_begin(s, q->number, NULL);
+		fill(&a, q);
+		rc = rpc_sync_end(s, &a, &x);
+		if (!rc) {
+			*ret = xdr_get32(&x);
+			rc = x.bad ? -EBADMSG : 0;
+		}
+		rpc_sync_close(s);
+	}
+	free(s);
 	return rc;
 }
 
 static int set(uint32_t proc, uint32_t prog, uint32_t vers, const char *netid, const char *uaddr)
 {
-	struct rpc_sync *s = malloc(sizeof(*s));
-	struct xdr_in x;
-	int rc;
+	const struct ask q = { .number = { RPCB_PROGRAM, RPCB_VERSION, proc }, .prog = prog, .vers = vers,
+			       .netid = netid, .uaddr = uaddr };
+	uint32_t ok;
+	int rc = ask(&q, &ok);
 
-	if (!s)
-		return -ENOMEM;
-	rc = ask(proc, prog, vers, netid, uaddr, s, &x);
-	if (!rc && !xdr_get32(&x))
-		rc = x.bad ? -EBADMSG : -EPERM;
-	free(s);
-	return rc;
+	return !rc && !ok ? -EPERM : rc;
+}
+
+/* The port somebody has registered; 0: none. */
+static int registered(uint32_t prog, uint32_t vers, uint32_t proto, uint32_t *port)
+{
+	const struct ask q = { .number = { RPCB_PROGRAM, PMAP_VERSION, PMAP_GETPORT }, .prog = prog,
+			       .vers = vers, .proto = proto };
+
+	return ask(&q, port);
 }
 
 /* ---- who else is there ---- */
 
-/* The port of "h1.h2.h3.h4.p1.p2"; 0: none. */
-static uint16_t port_of(const uint8_t *p, uint32_t len)
+/* Does somebody serve it there? Only a clear no is one. */
+static bool is_alive(uint32_t prog, uint32_t vers, uint16_t port)
 {
-	char text[UADDR_MAX + 1];
-	unsigned int hi, lo;
-	const char *dot;
-
-	memcpy(text, p, len);
-	text[len] = '\0';
-	for (dot = text + strlen(text); dot > text && *dot != '.'; dot--)
-		;
-	for (dot -= dot > text; dot > text && *dot != '.'; dot--)
-		;
-	if (sscanf(dot, ".%u.%u", &hi, &lo) != 2 || hi > 255 || lo > 255)
-		return 0;
-	return (uint16_t)(hi << 8 | lo);
-}
-
-/* Does somebody answer there, at once? */
-static bool is_alive(struct rpc_sync *s, uint32_t prog, uint32_t vers, uint16_t port)
-{
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-				 .sin_port = htons(port) };
-	struct sockaddr_storage addr = { 0 };
+	struct rpc_sync *s = malloc(sizeof(*s));
+	struct sockaddr_storage addr = { .ss_family = AF_INET };
 	struct xdr_out args;
 	struct xdr_in x;
 	int rc;
 
-	memcpy(&addr, &a, sizeof(a));
-	if (rpc_sync_open(s, &addr, false, clock_ns() + LIMIT_NS))
-		return false;
-	args = rpc_sync_begin(s, (struct nfs3_number){ prog, vers, 0 }, NULL);
-	rc = rpc_sync_end(s, &args, &x);
-	rpc_sync_close(s);
-	return rc != -ECONNRESET && rc != -EPIPE && rc != -EPROTONOSUPPORT;
-}
-
-/* The port somebody has registered; 0: none. */
-static int registered(struct rpc_sync *s, uint32_t prog, uint32_t vers, const char *netid, uint16_t *port)
-{
-	const uint8_t *p;
-	struct xdr_in x;
-	uint32_t len;
-	int rc = ask(RPCB_GETADDR, prog, vers, netid, "", s, &x);
-
-	*port = 0;
-	if (rc)
-		return rc;
-	p = xdr_get_opaque(&x, UADDR_MAX, &len);
-	if (p)
-		*port = port_of(p, len);
-	return 0;
+	if (!s)
+		return true;
+	((struct sockaddr_in *)&addr)->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	rpc_addr_set_port(&addr, port);
+	rc = rpc_sync_open(s, &addr, false, clock_ns() + LIMIT_NS);
+	if (!rc) {
+		args = rpc_sync_begin(s, (struct nfs3_number){ prog, vers, 0 }, NULL);
+		rc = rpc_sync_end(s, &args, &x);
+		rpc_sync_close(s);
+	}
+	free(s);
+	return rc != -ECONNREFUSED && rc != -ECONNRESET && rc != -EPROTONOSUPPORT;
 }
 
 /* 0: nobody, or somebody who is not there any more. */
 static int look(uint32_t prog, uint32_t vers)
 {
-	struct rpc_sync *s = malloc(sizeof(*s));
-	uint16_t tcp, udp;
-	int rc;
+	uint32_t tcp, udp;
+	int rc = registered(prog, vers, PMAP_TCP, &tcp);
 
-	if (!s)
-		return -ENOMEM;
-	rc = registered(s, prog, vers, "tcp", &tcp);
 	if (!rc)
-		rc = registered(s, prog, vers, "udp", &udp);
+		rc = registered(prog, vers, PMAP_UDP, &udp);
+	if (rc || (!tcp && !udp))
+		return rc;
 	/* We always have both. */
-	if (!rc && (tcp || udp) && (!tcp || !udp || is_alive(s, prog, vers, tcp)))
-		rc = -EEXIST;
-	free(s);
-	return rc;
+	return !tcp || !udp || is_alive(prog, vers, (uint16_t)tcp) ? -EEXIST : 0;
 }
 
 /* ---- registering ---- */
