@@ -318,6 +318,27 @@ static void note_open(struct nreq *n)
 	pthread_mutex_unlock(&l->lock);
 }
 
+/* An owner that has since locked through another open file is a process: FLUSH has told of that. */
+void nfs_lock_closed(struct nreq *n, void (*then)(struct nreq *n))
+{
+	struct nfs_locks *l = &nfs_of(n->req)->locks;
+	const struct nfs_owner *o = NULL;
+	uint64_t id = 0;
+
+	if (__atomic_load_n(&n->open->has_locked, __ATOMIC_RELAXED)) {
+		pthread_mutex_lock(&l->lock);
+		id = n->open->lock_owner;
+		o = find_owner(l, n->node, id, false);
+		if (o && o->open != n->open)
+			o = NULL;
+		pthread_mutex_unlock(&l->lock);
+	}
+	if (o)
+		nfs_lock_release(n, id, false, then);
+	else
+		then(n);
+}
+
 void nfs_setlk(struct fs_req *req)
 {
 	struct nreq *n = begin_lock(req);
@@ -412,25 +433,4 @@ void nfs_lock_release(struct nreq *n, uint64_t owner, bool flock, void (*then)(s
 	}
 	n->released = then;
 	send_release(n);
-}
-
-/* An owner that has since locked through another open file is a process: FLUSH has told of that. */
-void nfs_lock_closed(struct nreq *n, void (*then)(struct nreq *n))
-{
-	struct nfs_locks *l = &nfs_of(n->req)->locks;
-	const struct nfs_owner *o = NULL;
-	uint64_t id = 0;
-
-	if (__atomic_load_n(&n->open->has_locked, __ATOMIC_RELAXED)) {
-		pthread_mutex_lock(&l->lock);
-		id = n->open->lock_owner;
-		o = find_owner(l, n->node, id, false);
-		if (o && o->open != n->open)
-			o = NULL;
-		pthread_mutex_unlock(&l->lock);
-	}
-	if (o)
-		nfs_lock_release(n, id, false, then);
-	else
-		then(n);
 }

@@ -5,7 +5,9 @@
  * Theory of Operation: the same program runs on both, as "a" and as "b". A scene is a list of
  * turns; before and after each both meet: each makes a file named after the turn and itself, and
  * waits for the other's. In a turn one of them acts, or both at the same time. A failed check is
- * printed as "not ok" by the side that made it, and both go on, so that they stay together.
+ * printed as "not ok" by the side that made it, and both go on, so that they stay together. On an NFS export
+ * some scenes are not played: NFSv3 has neither attributes of users nor open files that the server
+ * knows of, and appends where its client believes the end to be.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -348,60 +350,67 @@ static void nothing(void)
 static const struct scene {
 	const char *what;
 	void (*a)(void), (*b)(void);
+	bool not_nfs;
 } scenes[] = {
-	{ "a new file", write_hello, nothing },
-	{ "is read", nothing, read_hello },
-	{ "longer contents", nothing, write_longer },
-	{ "are read", read_longer, nothing },
-	{ "a cut", cut, nothing },
-	{ "is seen", nothing, read_cut },
-	{ "a rename", rename_f, nothing },
-	{ "is seen", nothing, see_rename },
-	{ "mode and owner", change_mode, nothing },
-	{ "are seen", nothing, see_mode },
-	{ "an attribute", nothing, set_attribute },
-	{ "is seen", see_attribute, nothing },
-	{ "an open file", keep_g, nothing },
-	{ "is removed", nothing, remove_g },
-	{ "and lives on", read_kept, nothing },
-	{ "an open file", keep_old, nothing },
-	{ "is replaced", nothing, replace_old },
-	{ "and lives on", see_replaced, nothing },
-	{ "a directory", make_dir, nothing },
-	{ "is emptied", nothing, empty_dir },
-	{ "is removed", remove_dir, nothing },
-	{ "and made again", nothing, miss_dir },
-	{ "once", have_dir, nothing },
-	{ "locks", take_locks, nothing },
-	{ "are respected", nothing, refused_locks },
-	{ "are waited for", release_later, wait_for_locks },
-	{ "have moved", lost_locks, nothing },
-	{ "go with the file", nothing, close_locks },
-	{ "are free", free_locks, nothing },
-	{ "both create", race_create, race_create },
-	{ "one wins", sum_won, sum_won },
-	{ "both count", count_up, count_up },
-	{ "to a hundred", sum_count, sum_count },
-	{ "both append", append, append },
-	{ "and lose nothing", whole_log, whole_log },
-	{ "one dies", die_with_lock, inherit_lock },
+	{ "a new file", write_hello, nothing, false },
+	{ "is read", nothing, read_hello, false },
+	{ "longer contents", nothing, write_longer, false },
+	{ "are read", read_longer, nothing, false },
+	{ "a cut", cut, nothing, false },
+	{ "is seen", nothing, read_cut, false },
+	{ "a rename", rename_f, nothing, false },
+	{ "is seen", nothing, see_rename, false },
+	{ "mode and owner", change_mode, nothing, false },
+	{ "are seen", nothing, see_mode, false },
+	{ "an attribute", nothing, set_attribute, true },
+	{ "is seen", see_attribute, nothing, true },
+	{ "an open file", keep_g, nothing, true },
+	{ "is removed", nothing, remove_g, true },
+	{ "and lives on", read_kept, nothing, true },
+	{ "an open file", keep_old, nothing, true },
+	{ "is replaced", nothing, replace_old, true },
+	{ "and lives on", see_replaced, nothing, true },
+	{ "a directory", make_dir, nothing, false },
+	{ "is emptied", nothing, empty_dir, false },
+	{ "is removed", remove_dir, nothing, false },
+	{ "and made again", nothing, miss_dir, false },
+	{ "once", have_dir, nothing, false },
+	{ "locks", take_locks, nothing, false },
+	{ "are respected", nothing, refused_locks, false },
+	{ "are waited for", release_later, wait_for_locks, false },
+	{ "have moved", lost_locks, nothing, false },
+	{ "go with the file", nothing, close_locks, false },
+	{ "are free", free_locks, nothing, false },
+	{ "both create", race_create, race_create, false },
+	{ "one wins", sum_won, sum_won, false },
+	{ "both count", count_up, count_up, false },
+	{ "to a hundred", sum_count, sum_count, false },
+	{ "both append", append, append, true },
+	{ "and lose nothing", whole_log, whole_log, true },
+	{ "one dies", die_with_lock, inherit_lock, false },
 };
 
 int main(int argc, char **argv)
 {
-	if (argc != 3 || chdir(argv[2]) < 0) {
-		fprintf(stderr, "usage: pair a|b DIR\n");
+	unsigned int played = 0;
+	bool nfs;
+
+	if (argc != 4 || chdir(argv[2]) < 0) {
+		fprintf(stderr, "usage: pair a|b DIR local|nfs\n");
 		return 2;
 	}
 	me = argv[1][0];
+	nfs = !strcmp(argv[3], "nfs");
 	umask(0);
 	mkdir("meet", 0755);
 	for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++) {
+		if (nfs && scenes[i].not_nfs)
+			continue;
 		meet();
+		played++;
 		(me == 'a' ? scenes[i].a : scenes[i].b)();
 	}
 	if (!failed)
-		printf("ok - %c: %zu turns of two machines\n", me,
-		       sizeof(scenes) / sizeof(scenes[0]));
+		printf("ok - %c: %u turns of two machines\n", me, played);
 	return failed;
 }
