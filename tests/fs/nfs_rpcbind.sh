@@ -7,7 +7,7 @@
 set -u
 
 probe=$1
-lock_probe=$2
+lock_probe=$(realpath "$2") # it is run in another mount namespace, whose directory is the root
 
 skip()
 {

@@ -76,8 +76,8 @@ static void expect(const uint32_t *groups, uint32_t nr)
 
 static void begin_as(const char *options, uid_t uid, gid_t gid)
 {
-	asked = 0;
-	stuck = 0;
+	__atomic_store_n(&asked, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&stuck, 0, __ATOMIC_SEQ_CST);
 	begin_with(note, options);
 	d.uid = uid;
 	d.gid = gid;
@@ -92,7 +92,7 @@ static void test_off(void **state)
 	begin_as("", FEW, 100);
 	assert_int_equal(op_getattr(&d, ROOT, &a), 0);
 	expect(NULL, 0);
-	assert_int_equal(asked, 0);
+	assert_int_equal(__atomic_load_n(&asked, __ATOMIC_SEQ_CST), 0);
 	end();
 }
 
@@ -111,7 +111,7 @@ static void test_few(void **state)
 	d.gid = 601; /* said already */
 	assert_int_equal(op_getattr(&d, ROOT, &a), 0);
 	expect((const uint32_t[]){ 50, 602 }, 2);
-	assert_int_equal(asked, 2); /* one question, with too little room at first */
+	assert_int_equal(__atomic_load_n(&asked, __ATOMIC_SEQ_CST), 2); /* one question, with too little room at first */
 	/* What is done with an open file has its opener's groups. */
 	d.gid = 100;
 	assert_int_equal(op_open(&d, e.nodeid, O_RDWR, &fh), 0);
@@ -194,12 +194,12 @@ static void test_crowd(void **state)
 		assert_int_equal(op_getattr(&d, ROOT, &a), 0);
 		expect(few, 3);
 	}
-	asked = 0;
+	__atomic_store_n(&asked, 0, __ATOMIC_SEQ_CST);
 	assert_int_equal(op_getattr(&d, ROOT, &a), 0);
-	assert_int_equal(asked, 0);
+	assert_int_equal(__atomic_load_n(&asked, __ATOMIC_SEQ_CST), 0);
 	d.uid = 10000; /* the first is forgotten */
 	assert_int_equal(op_getattr(&d, ROOT, &a), 0);
-	assert_int_equal(asked, 2);
+	assert_int_equal(__atomic_load_n(&asked, __ATOMIC_SEQ_CST), 2);
 	end();
 }
 

@@ -454,6 +454,13 @@ static unsigned int silly_left(void)
 	return memfs_count(m, "", ".nfs");
 }
 
+/* The journal has a thread, in a child of a process with threads as well. */
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+	return "die_after_fork=0";
+}
+
 /* A controller that opens a file, unlinks it and dies. */
 static void crash_with_unlinked(const char *dir)
 {
