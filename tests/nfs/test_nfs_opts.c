@@ -118,8 +118,8 @@ static void expect_place(const char *server, const char *path, const char *text,
 
 static void test_places(void **state)
 {
-	static const char *const bad[] = { "nfs://", "nfs:///path", "nfs://h/a%2", "nfs://h/a%zz", "nfs://h%2/a", "nfs://h/%00",
-					   "nfs://h/%+1" };
+	static const char *const bad[] = { "nfs://", "nfs:///path", "nfs://h/a%2", "nfs://h/a%zz", "nfs://h%2/a",
+					   "nfs://h/%00", "nfs://h/%+1" };
 	struct nfs_place p;
 
 	expect_place("host", "/e", "soft", "host", "/e", "soft");
