@@ -147,16 +147,27 @@ static int started(void *arg)
 	return privileges_started();
 }
 
-/* The sockets are there. */
-static int confine_rest(void)
+static int report_started(int rc)
 {
-	int rc = privileges_started();
-
-	for (unsigned int i = 0; !rc && i < app.threads.nr; i++)
-		rc = thr_call(&app.threads.thr[i], started, NULL);
 	if (rc)
 		DOCA_LOG_ERR("capabilities cannot be given up: %s", strerror(-rc));
 	return rc;
+}
+
+/* The control socket is there; the threads of file systems, started next, have what this one has. */
+static int confine_main(void)
+{
+	return report_started(privileges_started());
+}
+
+/* The devices' sockets are there. */
+static int confine_threads(void)
+{
+	int rc = 0;
+
+	for (unsigned int i = 0; !rc && i < app.threads.nr; i++)
+		rc = thr_call(&app.threads.thr[i], started, NULL);
+	return report_started(rc);
 }
 
 /* ---- the three phases ---- */
@@ -254,8 +265,8 @@ static int run(void)
 		return status;
 	app.devices.conf = &app.conf;
 	app.devices.threads = &app.threads;
-	if (!rpc_open(app.conf.rpc_socket, &app.devices, &app.rpc) && !start_devices() &&
-	    !confine_rest())
+	if (!rpc_open(app.conf.rpc_socket, &app.devices, &app.rpc) && !confine_main() &&
+	    !start_devices() && !confine_threads())
 		status = serve();
 	stop_rpc();
 	let_signals(true);

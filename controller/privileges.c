@@ -4,9 +4,9 @@
  *
  * Linux keeps capabilities by thread; a new thread has those of its maker. privileges_drop() runs
  * while there is one thread only. The table's rows for the start are in that thread's permitted and
- * effective sets, but not in the bounding set, and each thread gives them up when the devices are
- * there. Between requests the local file system (cred.c) moves its own around within what is
- * permitted.
+ * effective sets, but not in the bounding set; the main thread gives them up when its control socket
+ * is there (threads of file systems come after that), the others when the devices are. Between
+ * requests the local file system (cred.c) moves its own around within what is permitted.
  *
  * Not kept, though a root's file server has use for them: CAP_SYS_ADMIN, without which nobody
  * writes trusted.* and most security.* attributes, and CAP_SYS_RESOURCE, with which a guest would
