@@ -159,17 +159,29 @@ static int walk_parent(struct vufe_fs *fs, const char *path, uint64_t *ret_dir,
 	return r;
 }
 
+/* Servers may leave it to the guest to open what exists: ESTALE, and Linux looks the name up. */
+static int open_to_put(struct vufe_fs *fs, const char *path, struct fuse_entry_out *e, uint64_t *fh)
+{
+	const char *name;
+	uint64_t dir;
+	int r = walk_parent(fs, path, &dir, &name);
+
+	if (!r)
+		r = vufe_create(fs, dir, name, 0644, O_WRONLY | O_CREAT | O_TRUNC, e, fh);
+	if (r != -ESTALE)
+		return r;
+	r = vufe_walk(fs, path, e);
+	return r ? r : vufe_fopen(fs, e->nodeid, O_WRONLY | O_TRUNC, fh);
+}
+
 static int put(const struct load_opts *o, struct vufe_fs *fs)
 {
 	static uint8_t buf[CHUNK];
 	struct fuse_entry_out e;
-	const char *name;
-	uint64_t dir, fh, off = 0;
+	uint64_t fh, off = 0;
 	size_t max = min(fs->init.max_write ? fs->init.max_write : 4096, CHUNK), len, done;
-	int r = walk_parent(fs, o->path, &dir, &name);
+	int r = open_to_put(fs, o->path, &e, &fh);
 
-	if (!r)
-		r = vufe_create(fs, dir, name, 0644, O_WRONLY | O_CREAT | O_TRUNC, &e, &fh);
 	if (r)
 		return r;
 	while (!r && (len = fread(buf, 1, max, stdin))) {
