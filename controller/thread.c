@@ -193,6 +193,19 @@ static void thr_sleep(struct thr *thr)
 	doca_pe_clear_notification(thr->pe, 0);
 }
 
+/* After so long without work; file systems know when it is worth waiting longer. */
+static bool worth_spinning(struct thr *thr, uint64_t idle_ns)
+{
+	struct thr_fs *tf;
+
+	if (idle_ns < SPIN_NS || idle_ns >= FS_SOON_NS)
+		return idle_ns < SPIN_NS;
+	TAILQ_FOREACH(tf, &thr->fses, link)
+		if (fs_soon(tf->ft))
+			return true;
+	return false;
+}
+
 static void thr_loop(struct thr *thr)
 {
 	uint64_t last_work = clock_ns();
@@ -207,7 +220,7 @@ static void thr_loop(struct thr *thr)
 			last_work = clock_ns();
 		if (++idle % YIELD_ROUNDS == 0)
 			sched_yield();
-		if (clock_ns() - last_work < SPIN_NS)
+		if (worth_spinning(thr, clock_ns() - last_work))
 			continue;
 		thr_sleep(thr);
 		idle = 0;

@@ -111,6 +111,7 @@ struct nfs_thread {
 	struct nfs_client *client;
 	STAILQ_HEAD(, nfs_silly) removing; /* REMOVEs of silly names on their way */
 	struct nfs_keep *keep;
+	struct nreq_list to_copy; /* WRITEs that were not copied into keep yet */
 	bool aborted; /* since the last request began: nobody waits */
 	uint64_t kicked; /* position in keep whose file was asked to commit */
 	uint32_t epoch; /* connections of client, seen last */
@@ -146,6 +147,7 @@ struct nreq {
 	uint64_t target; /* waiting: for the COMMIT that covers this */
 	uint64_t dirty_pos, dirty_last; /* SYNCFS: of nfs_wb_next_dirty() */
 	struct nfs_kept *kept; /* WRITE: room for the copy */
+	bool copy_due; /* it is in to_copy */
 	struct nfs_owner *owner; /* locks: used */
 	struct nfs_lock lock;
 	void (*released)(struct nreq *n); /* FLUSH, RELEASE: after that */

@@ -91,6 +91,8 @@ bool nfs_wb_enter(struct nreq *n, void (*then)(struct nreq *n));
 void nfs_wb_leave(struct nreq *n);
 /* A WRITE of len bytes at n->moved is about to go out: takes room for it. False: let it be a stable one. */
 bool nfs_wb_reserve(struct nreq *n, uint32_t len);
+/* Copies what went out in this round, while the server works on it. */
+void nfs_wb_copy(struct nfs_thread *t);
 /* It was answered: err, or what res says. */
 void nfs_wb_written(struct nreq *n, int err, const struct nfs_result *res);
 /* then(n) once all that was written before is committed, or could not be. At once if there is nothing. */
