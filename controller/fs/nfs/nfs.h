@@ -10,7 +10,7 @@
  *   nfs_acl.c     ACLs as extended attributes
  *   nfs_lock.c    locks on the server
  *   nfs_commit.c  FLUSH FSYNC SYNCFS
- *   nfs_wb.c nfs_keep.c   what the server has but may still forget
+ *   nfs_wb.c nfs_copy.c nfs_keep.c   what the server has but may still forget
  *   nfs_silly.c nfs_journal.c   files that are open and have lost their name
  *   client.h      the client interface; rpc.h names the files of its engine, *libnfs* are another one
  *

@@ -480,49 +480,6 @@ void nfs_look_at_epoch(struct nfs_thread *t)
 	__atomic_add_fetch(&t->nfs->epoch, 1, __ATOMIC_RELAXED);
 }
 
-bool nfs_wb_reserve(struct nreq *n, uint32_t len)
-{
-	struct nfs_thread *t = thread_of(n);
-
-	keep_oldest(t->keep);
-	n->kept = keep_reserve(t->keep, len);
-	if (!n->kept)
-		return false;
-	n->kept->wb = n->wb;
-	n->copy_due = true;
-	STAILQ_INSERT_TAIL(&t->to_copy, n, link);
-	return true;
-}
-
-static void take_copy(struct nreq *n)
-{
-	struct nfs_kept *k = n->kept;
-
-	k->len = (uint32_t)fs_req_get(n->req, n->moved, k->data, n->call.count);
-}
-
-void nfs_wb_copy(struct nfs_thread *t)
-{
-	struct nreq *n;
-
-	while ((n = STAILQ_FIRST(&t->to_copy))) {
-		STAILQ_REMOVE_HEAD(&t->to_copy, link);
-		n->copy_due = false;
-		take_copy(n);
-	}
-}
-
-/* The answer is there. Returns whether there was no copy until now. */
-static bool forget_copy(struct nreq *n)
-{
-	bool due = n->copy_due;
-
-	if (due)
-		STAILQ_REMOVE(&thread_of(n)->to_copy, n, nreq, link);
-	n->copy_due = false;
-	return due;
-}
-
 /* Under wb.lock: the copy joins those that wait for a COMMIT. */
 static void keep_copy(struct nfs_wb *wb, struct nfs_thread *t, struct nfs_kept *k,
 		      const struct nfs_result *res)
@@ -572,11 +529,8 @@ void nfs_wb_written(struct nreq *n, int err, const struct nfs_result *res)
 {
 	struct nfs_kept *k = n->kept;
 	struct nfs_wb *wb = n->wb;
-	bool due = forget_copy(n);
 
-	/* What was sent again may not be what was sent first: nobody keeps a guest from changing it. */
-	if (k && !err && (due || res->resent))
-		take_copy(n);
+	nfs_wb_end_copy(n, err, res->resent);
 	n->kept = NULL;
 	if (err || (k && res->file_sync && !__atomic_load_n(&n->node->dirty, __ATOMIC_ACQUIRE))) {
 		if (k)
