@@ -196,16 +196,29 @@ static bool thr_sleep(struct thr *thr)
 	return event;
 }
 
+/* How long to look: what has been worth it, unless a file system knows better. */
+static uint64_t spin_for(struct thr *thr, enum spin_kind kind)
+{
+	struct thr_fs *tf;
+
+	if (kind == SPIN_BACKEND)
+		TAILQ_FOREACH(tf, &thr->fses, link)
+			if (fs_soon(tf->ft))
+				return FS_SOON_NS;
+	return spin_window(&thr->spin, kind);
+}
+
 /* From one round with work to the next. */
 static void thr_wait(struct thr *thr)
 {
 	enum spin_kind kind = thr->outstanding ? SPIN_BACKEND : SPIN_GUEST;
+	const uint64_t window = spin_for(thr, kind);
 	uint64_t begin = clock_ns(), now = begin;
 	unsigned int idle = 1;
 	bool work;
 
 	while (!__atomic_load_n(&thr->stop, __ATOMIC_ACQUIRE)) {
-		if (now - begin < spin_window(&thr->spin, kind))
+		if (now - begin < window)
 			work = false;
 		else
 			work = thr_sleep(thr);

@@ -4,10 +4,11 @@
  * runs the devices (admin).
  *
  * Theory of operation: a thread polls while there is work - engine, then the file systems attached
- * to it - and after looking for more in vain for as long as that seems worth it (spin.h) it arms the
- * engine's notification and sleeps in epoll on that, on its message descriptor and on what file
- * systems watch. So an idle thread costs no CPU, nor one that waits for a disk, and a busy one no
- * system call. Other threads reach it by thr_call() and thr_post() only.
+ * to it - and after looking for more in vain for as long as that seems worth it (spin.h; longer if a
+ * file system expects an answer soon) it arms the engine's notification and sleeps in epoll on that,
+ * on its message descriptor and on what file systems watch. So an idle thread costs no CPU, nor one
+ * that waits for a disk, and a busy one no system call. Other threads reach it by thr_call() and
+ * thr_post() only.
  */
 #ifndef CONTROLLER_THREAD_H
 #define CONTROLLER_THREAD_H

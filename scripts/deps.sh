@@ -10,7 +10,7 @@ guest="qemu-system-x86 busybox-static cpio pciutils"
 nfs="nfs-ganesha nfs-ganesha-vfs"
 # g++: the public headers must compile as C++; clang: second compiler, fuzzers, coverage of both.
 checks="g++ clang libclang-rt-14-dev libcmocka-dev jq mandoc python3 strace"
-# libnfs-dev: for comparing with it, scripts/bench-nfs.
+# libnfs-dev: for comparing with it, scripts/bench-nfs and scripts/fetch-fio.
 # btrfs-progs: a server with a quota; nfs-common: its rpc.statd.
 programs="fio stress-ng attr acl libnfs-utils libnfs-dev user-mode-linux btrfs-progs nfs-common"
 

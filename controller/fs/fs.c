@@ -247,6 +247,14 @@ int fs_timeout_ms(struct fs_thread *ft)
 	return least;
 }
 
+bool fs_soon(struct fs_thread *ft)
+{
+	for (; ft; ft = ft->lower)
+		if (ft->fs->ops->soon && ft->fs->ops->soon(ft))
+			return true;
+	return false;
+}
+
 void fs_entry_set_valid(const struct fs *fs, struct fuse_entry_out *entry)
 {
 	uint64_t e = entry->nodeid ? fs->cache.entry_ns : fs->cache.negative_ns;

@@ -203,6 +203,8 @@ struct fs_ops {
 	int (*poll)(struct fs_thread *ft);
 	/* Longest the thread may sleep before poll() must run, in ms; -1: no limit. NULL: -1. */
 	int (*timeout_ms)(struct fs_thread *ft);
+	/* What it waits for usually comes within FS_SOON_NS: better polled for than slept. NULL: no. */
+	bool (*soon)(struct fs_thread *ft);
 
 	/*
 	 * On the I/O thread: the device is being stopped or reset, and nobody waits for the requests
@@ -227,6 +229,8 @@ struct fs_ops {
 };
 
 #define FS_ERR_LEN 512
+/* An answer of a server in the same rack; sleeping and waking up may take half of it. */
+#define FS_SOON_NS 200000
 
 /* NULL for an unknown name. */
 const struct fs_ops *fs_find(const char *type);
@@ -251,6 +255,7 @@ int fs_attach(struct fs *fs, struct thr *thr, unsigned int index, struct fs_thre
 void fs_detach(struct fs_thread *ft); /* the whole stack; NULL is fine */
 int fs_poll(struct fs_thread *ft); /* ops->poll() of the whole stack */
 int fs_timeout_ms(struct fs_thread *ft);
+bool fs_soon(struct fs_thread *ft);
 /* Counters of the whole stack, beyond those of requests: of an NFS server's connections, say. */
 void fs_stats(struct fs *fs,
 	      void (*emit)(void *arg, const char *object, const char *counter, uint64_t value), void *arg);

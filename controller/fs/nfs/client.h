@@ -320,6 +320,8 @@ void nfs_client_abort(struct nfs_client *client);
 int nfs_client_poll(struct nfs_client *client);
 /* When nfs_client_poll() must run again, ms; -1: when its descriptor says so. */
 int nfs_client_timeout_ms(const struct nfs_client *client);
+/* Calls are out, and the last ones were answered within that time. */
+bool nfs_client_soon(const struct nfs_client *client, uint64_t ns);
 /* Adds the client's counters to *sum. Any thread. */
 void nfs_client_stats(const struct nfs_client *client, struct nfs_stats *sum);
 /*

@@ -45,6 +45,7 @@ DOCA_LOG_REGISTER(VIRTIOFS::NFS);
 #define ABORT_NS 1000000000ull /* for a server that is there to answer */
 #define INTR_NS 5000000000ull /* a short outage is nothing a signal should be noticed by */
 #define REFUSED_MAX 5
+#define RTT_SHARE 8 /* of one answer in the smoothed time: one of */
 
 uint32_t rpc_random(struct nfs_client *c)
 {
@@ -280,9 +281,11 @@ void rpc_answered(struct rpc_conn *conn, struct nfs_call *call, int err, struct 
 {
 	struct nfs_client *c = conn->client;
 	struct nfs_op_stats *s = stats_of(c, call);
+	uint64_t rtt = c->now_ns - min(c->now_ns, call->sent_ns);
 
 	recovered(conn);
-	rpc_count(s->rtt_ns, c->now_ns - min(c->now_ns, call->sent_ns));
+	c->rtt_ns += rtt / RTT_SHARE - c->rtt_ns / RTT_SHARE;
+	rpc_count(s->rtt_ns, rtt);
 	rpc_count(s->bytes_recv, bytes);
 	if (err == -EBADMSG && must_not_fail(call)) { /* what it said of the data is not known */
 		rpc_refused(conn, call, -EIO);
@@ -547,7 +550,7 @@ static bool may_look(struct rpc_conn *conn)
 	if (!conn->client->ready && now - min(now, conn->in.empty_ns) < LOOK_NS)
 		return false;
 	conn->in.empty_ns = now;
-	return true;
+	return conn->client->ready || !rpc_recv_too_little(conn);
 }
 
 static void exchange(struct rpc_conn *conn)
@@ -566,6 +569,7 @@ static void exchange(struct rpc_conn *conn)
 			c->work++;
 			conn->in.empty_ns = 0;
 		}
+		rpc_recv_watch(conn);
 	}
 	if (conn->lost)
 		lose(conn);
@@ -605,6 +609,11 @@ int nfs_client_timeout_ms(const struct nfs_client *c)
 		if (c->conn[i].state != RPC_DOWN)
 			return (int)(IDLE_NS / 1000000);
 	return -1;
+}
+
+bool nfs_client_soon(const struct nfs_client *c, uint64_t ns)
+{
+	return c->nr_calls && c->rtt_ns < ns;
 }
 
 void nfs_client_stats(const struct nfs_client *c, struct nfs_stats *sum)

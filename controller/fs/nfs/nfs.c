@@ -211,6 +211,7 @@ static int nfs_attach(struct fs *fs, struct thr *thr, unsigned int index, struct
 	t->thr = thr;
 	t->self = pthread_self();
 	STAILQ_INIT(&t->removing);
+	STAILQ_INIT(&t->to_copy);
 	STAILQ_INIT(&t->inbox);
 	STAILQ_INIT(&t->lock_waiting);
 	STAILQ_INIT(&t->lock_jobs);
@@ -244,6 +245,7 @@ static int nfs_poll(struct fs_thread *ft)
 	nfs_wb_poll(t);
 	nfs_lock_poll(t);
 	n = nfs_client_poll(t->client);
+	nfs_wb_copy(t);
 	return n + read_mail(t);
 }
 
@@ -309,6 +311,11 @@ static int nfs_timeout_ms(struct fs_thread *ft)
 	return sooner(ms, keep_is_empty(t->keep) ? -1 : KEEP_TICK_MS); /* old data wants a COMMIT */
 }
 
+static bool nfs_soon(struct fs_thread *ft)
+{
+	return nfs_client_soon(container_of(ft, struct nfs_thread, ft)->client, FS_SOON_NS);
+}
+
 static void nfs_cancel(struct fs_thread *ft)
 {
 	struct nfs_thread *t = container_of(ft, struct nfs_thread, ft);
@@ -346,6 +353,7 @@ const struct fs_ops fs_nfs = {
 	.detach = nfs_detach,
 	.poll = nfs_poll,
 	.timeout_ms = nfs_timeout_ms,
+	.soon = nfs_soon,
 	.cancel = nfs_cancel,
 	.stats = nfs_stats,
 	.reset = nfs_reset,

@@ -12,7 +12,7 @@
  *   nfs_acl.c     ACLs as extended attributes
  *   nfs_lock*.c nlm_*.c nsm.c rpcbind.c   locks on the server; nfs_lock.h tells how
  *   nfs_commit.c  FLUSH FSYNC SYNCFS
- *   nfs_wb.c nfs_keep.c   what the server has but may still forget
+ *   nfs_wb.c nfs_copy.c nfs_keep.c   what the server has but may still forget
  *   nfs_silly.c nfs_journal.c   files that are open and have lost their name
  *   client.h      the client interface; rpc.h names the files of its engine, *libnfs* are another one
  *
@@ -127,6 +127,7 @@ struct nfs_thread {
 	struct nfs_client *client;
 	STAILQ_HEAD(, nfs_silly) removing; /* REMOVEs of silly names on their way */
 	struct nfs_keep *keep;
+	struct nreq_list to_copy; /* WRITEs that were not copied into keep yet */
 	bool aborted; /* since the last request began: nobody waits */
 	uint64_t kicked; /* position in keep whose file was asked to commit */
 	uint32_t epoch; /* connections of client, seen last */
@@ -173,6 +174,7 @@ struct nreq {
 	uint64_t dirty_pos, dirty_last; /* SYNCFS: of nfs_wb_next_dirty() */
 	uint32_t sync_told; /* SYNCFS: fs.sync_told when it began */
 	struct nfs_kept *kept; /* WRITE: room for the copy */
+	bool copy_due; /* it is in to_copy */
 	struct nfs_owner *owner; /* locks: used */
 	struct nfs_lock lock;
 	void (*released)(struct nreq *n); /* FLUSH, RELEASE: after that */

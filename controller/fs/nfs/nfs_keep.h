@@ -4,7 +4,7 @@
  * before that has lost the data, and the guest's memory is long used for something else.
  *
  * Theory of operation: each I/O thread has a ring of bytes. A WRITE reserves room for itself in it before it
- * is sent; the reply fills the room with a copy. Rooms are taken in order and given back in any order, so
+ * is sent, and is copied there while the server works on it; the reply makes the copy count. Rooms are taken in order and given back in any order, so
  * the tail waits for the oldest one: keep_oldest() tells whose COMMIT would move it. A full ring is no error:
  * the WRITE then goes to stable storage at once.
  *

@@ -214,6 +214,7 @@ static struct nreq *begin(struct fs_req *req, struct nfs_node *node)
 	n->wb_ref = false;
 	n->inside = false;
 	n->kept = NULL;
+	n->copy_due = false;
 	n->plus = false;
 	n->exclusive = false;
 	n->truncated = false;

@@ -483,18 +483,6 @@ void nfs_look_at_epoch(struct nfs_thread *t)
 	__atomic_add_fetch(&t->nfs->epoch, 1, __ATOMIC_RELAXED);
 }
 
-bool nfs_wb_reserve(struct nreq *n, uint32_t len)
-{
-	struct nfs_keep *keep = thread_of(n)->keep;
-
-	keep_oldest(keep);
-	n->kept = keep_reserve(keep, len);
-	if (!n->kept)
-		return false;
-	n->kept->wb = n->wb;
-	return true;
-}
-
 /* Under wb.lock: the copy joins those that wait for a COMMIT. */
 static void keep_copy(struct nfs_wb *wb, struct nfs_thread *t, struct nfs_kept *k,
 		      const struct nfs_result *res)
@@ -545,6 +533,7 @@ void nfs_wb_written(struct nreq *n, int err, const struct nfs_result *res)
 	struct nfs_kept *k = n->kept;
 	struct nfs_wb *wb = n->wb;
 
+	nfs_wb_end_copy(n, err, res->resent);
 	n->kept = NULL;
 	if (err || (k && res->file_sync && !__atomic_load_n(&n->node->dirty, __ATOMIC_ACQUIRE))) {
 		if (k)
@@ -559,7 +548,7 @@ void nfs_wb_written(struct nreq *n, int err, const struct nfs_result *res)
 	k->offset = n->call.offset;
 	k->cred = n->cred;
 	k->born_ns = clock_ns();
-	k->len = (uint32_t)fs_req_get(n->req, n->moved, k->data, min(res->count, n->call.count));
+	k->len = min(k->len, res->count);
 	pthread_mutex_lock(&wb->lock);
 	keep_copy(wb, thread_of(n), k, res);
 	pthread_mutex_unlock(&wb->lock);

@@ -90,7 +90,11 @@ struct nfs_wb *nfs_wb_next_dirty(struct nfs_fs *nfs, uint64_t *pos, uint64_t las
 bool nfs_wb_enter(struct nreq *n, void (*then)(struct nreq *n));
 void nfs_wb_leave(struct nreq *n);
 /* A WRITE of len bytes at n->moved is about to go out: takes room for it. False: let it be a stable one. */
-bool nfs_wb_reserve(struct nreq *n, uint32_t len);
+bool nfs_wb_reserve(struct nreq *n, uint32_t len); /* nfs_copy.c */
+/* Copies what went out in this round. */
+void nfs_wb_copy(struct nfs_thread *t);
+/* It was answered: without an error the copy is there afterwards, made anew if it was resent. */
+void nfs_wb_end_copy(struct nreq *n, int err, bool resent);
 /* It was answered: err, or what res says. */
 void nfs_wb_written(struct nreq *n, int err, const struct nfs_result *res);
 /* then(n) once all that was written before is committed, or could not be. At once if there is nothing. */

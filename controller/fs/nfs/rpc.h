@@ -163,6 +163,7 @@ struct rpc_conn {
 		uint8_t *buf;
 		size_t size, pos, end; /* of buf: bytes not looked at yet */
 		uint64_t empty_ns; /* there was nothing to receive; 0: there was */
+		uint32_t low; /* bytes from which on the socket is readable */
 		enum rpc_rx state;
 		/* a record: what is put together from pos on, and its current fragment */
 		size_t record;
@@ -213,6 +214,10 @@ void rpc_send_reset(struct rpc_conn *conn);
 /* rpc_recv.c: true if anything came. */
 bool rpc_recv(struct rpc_conn *conn);
 void rpc_recv_reset(struct rpc_conn *conn);
+/* Of what is awaited, so little is there that it is not worth a system call. */
+bool rpc_recv_too_little(const struct rpc_conn *conn);
+/* Has the socket wake the thread when a good part of the data is there. */
+void rpc_recv_watch(struct rpc_conn *conn);
 /* The call's segments are not to be touched any more. */
 void rpc_recv_forget(struct rpc_conn *conn, const struct nfs_call *call);
 
@@ -238,6 +243,7 @@ struct nfs_client {
 	LIST_HEAD(, nfs_call) by_xid[RPC_XID_BUCKETS];
 	uint32_t next_xid, seed;
 	uint64_t now_ns; /* about: of the last look at the clock */
+	uint64_t rtt_ns; /* of the last calls, smoothed */
 	uint64_t tick_ns; /* when timers are looked at again */
 	unsigned int nr_calls; /* given and not done() */
 	unsigned int nr_awaited; /* of them, not in the background */

@@ -14,6 +14,7 @@
  * what breaks one reply fails one call.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -24,6 +25,14 @@
 #define HEAD_LEN 160
 #define HEAD_MAX 640 /* with the longest verifier; what has more of it is put together whole */
 #define DATA_SEGS 96
+/* Data of a READ worth waking up for. */
+#define LOW_MIN 65536u
+/*
+ * But what is there is taken by any round after so long, of which there is one each TICK_MS: a slow line must
+ * not look like a dead one, so it is not done where so little time is enough to be dead.
+ */
+#define LOW_WAIT_NS 1000000ull
+#define LOW_TIMEO_MS 1000
 /* Receives before others get their turn; bytes come as fast as the server likes. */
 #define MAX_ROUNDS 16
 
@@ -35,6 +44,7 @@ void rpc_recv_reset(struct rpc_conn *conn)
 	conn->in.frag_left = conn->in.nr_frags = 0;
 	conn->in.call = NULL;
 	conn->in.data_left = conn->in.skip = 0;
+	conn->in.low = 1;
 }
 
 void rpc_recv_forget(struct rpc_conn *conn, const struct nfs_call *call)
@@ -341,6 +351,29 @@ static void take(struct rpc_conn *conn, size_t n)
 	}
 	while (!conn->lost && step(conn))
 		;
+}
+
+bool rpc_recv_too_little(const struct rpc_conn *conn)
+{
+	struct pollfd pfd = { .fd = conn->fd, .events = POLLIN };
+	uint64_t now = conn->client->now_ns;
+
+	return conn->in.low > 1 && now - min(now, conn->since_ns) < LOW_WAIT_NS &&
+	       poll(&pfd, 1, 0) == 0;
+}
+
+void rpc_recv_watch(struct rpc_conn *conn)
+{
+	/* Of the only one half, to be copied while the server sends the other; it has more to do else. */
+	uint32_t part = conn->nr_large > 1 ? 1 : 2;
+	uint32_t low = conn->in.state == RPC_RX_DATA ? conn->in.data_left / part : 1;
+
+	if (low < LOW_MIN || conn->client->mnt->opts.timeo_ms < LOW_TIMEO_MS)
+		low = 1;
+	if (low == conn->in.low)
+		return;
+	conn->in.low = low;
+	setsockopt(conn->fd, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof(low)); /* without it, it works still */
 }
 
 bool rpc_recv(struct rpc_conn *conn)
