@@ -231,6 +231,21 @@ static void test_fallocate_modes(void **state)
 	assert_int_equal(op_unlink(&d, ROOT, "hostfal"), 0);
 }
 
+/* Who looked a name up just before another file took it still opens what it found. */
+static void test_replaced(void **state)
+{
+	uint64_t old = make_file("target", 0644), fh;
+	struct fuse_entry_out e;
+
+	make_file("other", 0644);
+	assert_int_equal(op_rename(&d, ROOT, "other", ROOT, "target", 0), 0);
+	assert_int_equal(op_lookup(&d, ROOT, "target", &e), 0);
+	assert_int_not_equal(e.nodeid, old);
+	assert_int_equal(op_open(&d, old, O_RDONLY, &fh), 0);
+	assert_int_equal(op_release(&d, fh), 0);
+	assert_int_equal(op_unlink(&d, ROOT, "target"), 0);
+}
+
 static void test_whiteout(void **state)
 {
 	struct fuse_entry_out e;
@@ -392,6 +407,7 @@ int main(void)
 {
 	const gid_t own = OWN_GROUP;
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_replaced),
 		cmocka_unit_test(test_statx),
 		cmocka_unit_test(test_tmpfile),
 		cmocka_unit_test(test_copy_file_range_64),

@@ -12,15 +12,16 @@
  * other, and ran on several I/O threads at once before: node and handle tables, mounts and open
  * directories are made for that. What belongs to the I/O thread (descriptor cache, buffers,
  * credentials) each worker has for itself: req->ft is the worker's while an operation runs there, and
- * local_done() leaves the answer for the I/O thread to give.
+ * local_done() leaves the answer for the I/O thread to give. RENAME stays in place: the names were
+ * looked up just before, and what it replaces is kept in the I/O thread's cache (create.c).
  */
 #include <sys/resource.h>
 
 #include "base/clock.h"
 #include "local.h"
 
-/* More than any call takes that finds everything in memory. */
-#define SLOW_NS 300000
+/* Longer than any call takes that finds everything in memory, shorter than a disk's arm or a network's server. */
+#define SLOW_NS 1000000
 #define COLD_TRY 8
 #define COLD_RUN 32
 
@@ -34,7 +35,6 @@ static void (*const cold_op[FS_OP_LIMIT])(struct fs_req *req) = {
 	[FUSE_MKDIR] = local_op_mkdir,
 	[FUSE_UNLINK] = local_op_remove,
 	[FUSE_RMDIR] = local_op_remove,
-	[FUSE_RENAME] = local_op_rename,
 	[FUSE_LINK] = local_op_link,
 	[FUSE_OPEN] = local_op_open,
 	[FUSE_STATFS] = local_op_statfs,
@@ -48,7 +48,6 @@ static void (*const cold_op[FS_OP_LIMIT])(struct fs_req *req) = {
 	[FUSE_CREATE] = local_op_create,
 	[FUSE_IOCTL] = local_op_ioctl,
 	[FUSE_READDIRPLUS] = local_op_readdirplus,
-	[FUSE_RENAME2] = local_op_rename,
 	[FUSE_LSEEK] = local_op_lseek,
 	[FUSE_SYNCFS] = local_op_syncfs,
 	[FUSE_TMPFILE] = local_op_tmpfile,

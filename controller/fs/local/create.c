@@ -317,6 +317,21 @@ void local_op_remove(struct fs_req *req)
 	local_done(req, err);
 }
 
+/*
+ * A file about to be replaced stays within reach, for as long as descriptors are kept: by its handle
+ * who looked it up just before could not open it. Linux tries twice, then the program gets ESTALE.
+ */
+static void keep_replaced(struct fs_req *req, int dirfd)
+{
+	struct local_thread *t = local_thread_of(req);
+	struct lnode *ln = local_node_known(t, dirfd, req->name[1]);
+	struct lfd kept;
+
+	if (ln && ln->key.fmt == S_IFREG && !local_node_fd(t, ln, &kept))
+		local_fd_put(&kept);
+	local_node_put(req, ln);
+}
+
 static int rename_names(struct fs_req *req, struct lnode *from, struct lnode *to)
 {
 	struct local_thread *t = local_thread_of(req);
@@ -332,6 +347,8 @@ static int rename_names(struct fs_req *req, struct lnode *from, struct lnode *to
 		return err;
 	err = local_node_fd(t, to, &new);
 	if (!err) {
+		if (!(req->rename2->flags & (RENAME_EXCHANGE | RENAME_NOREPLACE)))
+			keep_replaced(req, new.fd);
 		if (renameat2(old.fd, req->name[0], new.fd, req->name[1], req->rename2->flags))
 			err = -errno;
 		local_fd_put(&new);

@@ -11,7 +11,7 @@
  * SWEEP_MS; timeout_ms() sees to it that a sleeping thread wakes for that. A directory costs a
  * block and stays.
  *
- * "In use" means used by the operation that runs now (op_seq): no operation needs more than two
+ * "In use" means used by the operation that runs now (op_seq): no operation needs more than three
  * descriptors, so a set of four always has a victim.
  */
 #include <errno.h>

@@ -288,6 +288,8 @@ int local_node_of_fd(struct local_thread *t, const struct lnode *parent, int fd,
 /* Looks name (checked: one component) up below parent; as above. */
 int local_node_of_name(struct local_thread *t, const struct lnode *parent, int dirfd,
 		       const char *name, struct fuse_entry_out *entry, struct lnode **ret_node);
+/* The node of name, pinned, if the guest may know it by its handle; else NULL. Never makes one. */
+struct lnode *local_node_known(struct local_thread *t, int dirfd, const char *name);
 /* Fills *req's entry reply's validity, grants the guest its reference, unpins, completes. */
 void local_entry_done(struct fs_req *req, struct lnode *ln);
 void local_attr_from_statx(const struct local_fs *lfs, struct fuse_attr *attr,

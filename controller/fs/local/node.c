@@ -588,3 +588,13 @@ int local_node_of_name(struct local_thread *t, const struct lnode *parent, int d
 	close(fd);
 	return err;
 }
+
+struct lnode *local_node_known(struct local_thread *t, int dirfd, const char *name)
+{
+	struct lkey key = { 0 };
+	struct statx stx;
+
+	if (!key_take_handle(&key, dirfd, name, 0) || name_statx(t, dirfd, name, &key, &stx))
+		return NULL;
+	return node_find(t, &key);
+}
