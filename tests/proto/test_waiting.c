@@ -22,6 +22,15 @@ static int setlk(struct vufe_fs *fs, uint32_t opcode, uint64_t node, uint64_t fh
 	return vufe_call(fs, &c);
 }
 
+/* As Linux does: what exists is looked up and opened. */
+static int open_or_create(struct vufe_fs *fs, const char *name, struct fuse_entry_out *e, uint64_t *fh)
+{
+	int rc = vufe_walk(fs, name, e);
+
+	return rc == -ENOENT ? vufe_create(fs, 1, name, S_IFREG | 0600, O_RDWR, e, fh) :
+	       rc ? rc : vufe_fopen(fs, e->nodeid, O_RDWR, fh);
+}
+
 /* Connects, locks, and has another owner wait for that. */
 static void leave_waiting(struct vufe_dev *dev, const char *name)
 {
@@ -33,7 +42,7 @@ static void leave_waiting(struct vufe_dev *dev, const char *name)
 	opts.timeout_ms = 1000;
 	open_good(dev, &opts);
 	assert_int_equal(vufe_fs_init(&fs, dev), 0);
-	assert_int_equal(vufe_create(&fs, 1, name, S_IFREG | 0600, O_RDWR, &e, &fh), 0);
+	assert_int_equal(open_or_create(&fs, name, &e, &fh), 0);
 	assert_int_equal(setlk(&fs, FUSE_SETLK, e.nodeid, fh, A), 0);
 	assert_int_equal(setlk(&fs, FUSE_SETLK, e.nodeid, fh, B), -EAGAIN);
 	assert_int_equal(setlk(&fs, FUSE_SETLKW, e.nodeid, fh, B), -ETIMEDOUT);
