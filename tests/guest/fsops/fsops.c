@@ -24,16 +24,16 @@
 static const struct fs_profile profiles[] = {
 	{ .name = "host", .xattr = true, .rename_flags = true, .fallocate = true, .holes = true,
 	  .wide_times = true, .link_times = true, .truncate_kills = true, .never_stale = true,
-	  .symlink_max = 4095, .supp_groups = true },
+	  .supp_groups = true },
 	{ .name = "local", .xattr = true, .rename_flags = true, .fallocate = true, .holes = true,
 	  .wide_times = true, .link_times = true, .truncate_kills = true, .never_stale = true,
-	  .symlink_max = 4095, .supp_groups = true },
+	  .supp_groups = true },
 	/*
 	 * NFSv3: what the protocol does not carry; the server checks the one group it is told, and a
 	 * file another name has replaced is gone for it. The server of the tests (nfs-ganesha 4.3)
 	 * leaves the times of symbolic links alone, and set-user-id at a truncation.
 	 */
-	{ .name = "nfs", .symlink_max = 3072 },
+	{ .name = "nfs" },
 };
 
 static const struct fs_case *const suites[] = {

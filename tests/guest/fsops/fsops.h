@@ -35,7 +35,6 @@ struct fs_profile {
 	bool link_times;	/* a symbolic link's own times can be set */
 	bool truncate_kills;	/* truncation by a stranger takes set-user-id away */
 	bool never_stale;	/* a file replaced between look-up and use still answers */
-	size_t symlink_max;	/* longest target */
 	bool supp_groups;	/* a group of the caller other than the first lets it create */
 };
 
