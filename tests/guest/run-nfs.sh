@@ -386,22 +386,34 @@ run_nfs_refused()
 
 # ---- two machines, each with a controller of its own, on one export ----
 
-# The lock manager of the server's machine needs these.
-nfs_lock_daemons()
+# The server's machine has program $1 within half a minute.
+nfs_registered()
 {
 	local i
 
-	mount -t tmpfs none /var/lib/nfs && mkdir -p /run/rpcbind /run/ganesha /var/lib/nfs/{sm,sm.bak,ganesha} ||
-		return 1
-	on_machine srv rpcbind -f >"$work/rpcbind.log" 2>&1 </dev/null &
-	serve_pids+=($!)
-	on_machine srv rpc.statd -F >"$work/statd.log" 2>&1 </dev/null &
-	serve_pids+=($!)
 	for ((i = 0; i < 300; i++)); do
-		! on_machine srv rpcinfo -p 127.0.0.1 2>/dev/null | grep -q '^ *100024 *1 *tcp' || return 0
+		! on_machine srv rpcinfo -p 127.0.0.1 2>/dev/null | grep -q "^ *$1 .* tcp" || return 0
 		sleep 0.1
 	done
 	return 1
+}
+
+# on_machine, so that $! is the program itself.
+nfs_daemon()
+{
+	nsenter --net=/run/netns/srv "$@" >"$work/$1.log" 2>&1 </dev/null &
+	serve_pids+=($!)
+}
+
+# The lock manager of the server's machine needs these.
+nfs_lock_daemons()
+{
+	mount -t tmpfs none /var/lib/nfs && mkdir -p /run/rpcbind /run/ganesha /var/lib/nfs/{sm,sm.bak,ganesha} ||
+		return 1
+	nfs_daemon rpcbind -f
+	nfs_registered 100000 || return 1
+	nfs_daemon rpc.statd -F
+	nfs_registered 100024
 }
 
 run_nfs_pair()
