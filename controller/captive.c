@@ -3,7 +3,7 @@
  * Theory of Operation
  *
  * The process of the command is made early and waits at a pipe: when the sockets listen, this process
- * cannot make others any more, and what it gave up (privileges.c, seccomp.c) is not for the command
+ * cannot make others any more, and what it gave up (privileges.c, filter.c) is not for the command
  * to lack. Our end, however it comes, closes the pipe, and ends one that still waits.
  *
  * The command leads a process group of its own, so that captive_stop() reaches all it started. When

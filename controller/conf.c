@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -506,6 +507,11 @@ static int set_confinement(struct conf *conf, const struct raw *raw)
 	return add_may_serve(conf, raw->may_serve);
 }
 
+static unsigned int labels_bit(const struct conf_device *d)
+{
+	return d->fs.security_label ? CONF_SERVES_LABELS : 0;
+}
+
 /* What the devices are of, and what later ones get that say nothing, if somebody chose that. */
 static void note_serves(struct conf *conf, const struct raw *raw)
 {
@@ -514,10 +520,13 @@ static void note_serves(struct conf *conf, const struct raw *raw)
 	for (unsigned int i = 0; i < conf->nr_devices; i++) {
 		const char *type = conf->device[i].fs.type;
 
-		conf->serves |= serves_bit(type, strlen(type));
+		conf->serves |= serves_bit(type, strlen(type)) | labels_bit(&conf->device[i]);
 	}
 	if (chosen)
 		conf->serves |= serves_bit(conf->defaults.fs.type, strlen(conf->defaults.fs.type));
+	conf->serves |= labels_bit(&conf->defaults);
+	if (conf->modcaps.add & 1ull << CAP_SYS_ADMIN)
+		conf->serves |= CONF_SERVES_LABELS;
 }
 
 /* Capabilities and system calls that were given up do not come back. */
@@ -525,11 +534,17 @@ static int check_served(const struct conf *conf, const struct conf_device *d)
 {
 	const char *type = d->fs.type;
 
-	if (conf->serves & serves_bit(type, strlen(type)))
-		return 0;
-	DOCA_LOG_ERR("%s: this process gave up what file systems of type %s need: "
-		     "start it with --may-serve=%s", d->tag, type, type);
-	return -EPERM;
+	if (!(conf->serves & serves_bit(type, strlen(type)))) {
+		DOCA_LOG_ERR("%s: this process gave up what file systems of type %s need: "
+			     "start it with --may-serve=%s", d->tag, type, type);
+		return -EPERM;
+	}
+	if (labels_bit(d) & ~conf->serves) {
+		DOCA_LOG_ERR("%s: this process gave up what security labels need: start it with "
+			     "--security-label or --modcaps=+sys_admin", d->tag);
+		return -EPERM;
+	}
+	return 0;
 }
 
 static int set_devices(struct conf *conf, const struct raw *raw)

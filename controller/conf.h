@@ -19,7 +19,12 @@
 #define CONF_DEFAULT_QUEUE_SIZE 256
 
 /* Kinds of file system, which differ in the system calls and capabilities they take. */
-enum conf_serves { CONF_SERVES_LOCAL = 1, CONF_SERVES_NFS = 2, CONF_SERVES_NULL = 4 };
+enum conf_serves {
+	CONF_SERVES_LOCAL = 1,
+	CONF_SERVES_NFS = 2,
+	CONF_SERVES_NULL = 4,
+	CONF_SERVES_LABELS = 8, /* local, with security labels */
+};
 
 struct conf_device {
 	char *name; /* by which the control socket knows it; NULL: the slot is free */

@@ -68,7 +68,7 @@ static const struct {
 	       "timerfd_create timerfd_settime timerfd_gettime" },
 	/* who and where we are; giving up capabilities */
 	{ CORE, "getpid getppid getpgrp getpgid getsid getuid geteuid getgid getegid getgroups capget "
-	       "capset umask getcwd uname sysinfo getrandom getrusage getrlimit setrlimit prlimit64 "
+	       "capset umask getcwd uname sysinfo getrandom getrusage getrlimit setrlimit "
 	       "times" },
 	/* waiting for descriptors, and using them */
 	{ CORE, "epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait epoll_pwait2 poll ppoll "
@@ -116,6 +116,7 @@ static const struct {
 	/* threads, and nothing else: no processes, no name spaces */
 	{ CORE, "clone", 0, CLONE_THREAD | CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET,
 	  CLONE_THREAD },
+	{ CORE, "prlimit64", 0, INT, 0 }, /* our own; others of the same user have theirs */
 	{ CORE, "prctl", 0, INT, PR_SET_NAME },
 	{ CORE, "prctl", 0, INT, PR_GET_NAME },
 	{ CORE, "prctl", 0, INT, 0x53564d41 /* PR_SET_VMA: names for memory */ },

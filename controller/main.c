@@ -130,8 +130,8 @@ static int confine(void)
 		needs |= PRIV_LOCAL;
 	if (app.conf.serves & CONF_SERVES_NFS)
 		needs |= PRIV_NFS;
-	for (unsigned int i = 0; i < app.conf.nr_devices; i++)
-		needs |= app.conf.device[i].fs.security_label ? PRIV_LABEL : 0;
+	if (app.conf.serves & CONF_SERVES_LABELS)
+		needs |= PRIV_LABEL;
 	rc = privileges_drop(needs, &app.conf.modcaps);
 	if (rc)
 		return rc;

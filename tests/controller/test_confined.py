@@ -10,6 +10,7 @@ import socket
 import subprocess
 
 from ctl import CTL, Skip, client, load, main, run, until
+from test_rpc import start
 
 NFS_SERVER = os.path.join(os.path.dirname(os.path.abspath(__file__)), '../guest/nfs-server')
 NAME = 'softdpu-virtiofsd'
@@ -124,6 +125,20 @@ def several_kinds(case):
 
 def labels_take_more(case):
     confined(case, LOCAL + ('sys_admin',), '--local', case.dir, '--security-label').stop_well()
+
+
+def later_labels_are_announced(case):
+    """Of a device that comes by the control socket, too: each new file in it would fail."""
+    label = {'type': 'local', 'dir': case.dir, 'security_label': True}
+    for args in ((), ('--security-label',), ('--modcaps=+sys_admin',)):
+        server, rpc = start(case, '--local', case.dir, *args)
+        if args:
+            rpc.call('virtio_fs_device_create', dev_name='late', filesystem=label)
+        else:
+            rpc.refused(-1, 'virtio_fs_device_create', '--security-label', '+sys_admin', dev_name='late',
+                        filesystem=label)
+        rpc.close()
+        server.stop_well()
 
 
 def capabilities_are_chosen(case):
@@ -258,7 +273,7 @@ def hosts_that_come_back(case):
 
 if __name__ == '__main__':
     main([null_keeps_nothing, local_keeps_what_files_take, options_of_local, nfs_keeps_ports, several_kinds,
-          labels_take_more, capabilities_are_chosen, missing_capabilities_are_named, refused_by_name,
-          filter_is_off_when_told, sockets_in_others_directories, command_of_run_lacks_nothing,
+          labels_take_more, later_labels_are_announced, capabilities_are_chosen,
+          missing_capabilities_are_named, refused_by_name, filter_is_off_when_told, sockets_in_others_directories, command_of_run_lacks_nothing,
           command_of_run_outlives_no_failure, virtiofsd_in_every_sandbox, virtiofsd_options,
           end_by_the_filter_is_said, hosts_that_come_back])

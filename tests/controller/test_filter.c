@@ -17,6 +17,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -105,6 +106,20 @@ static int do_isatty(void)
 	return 0;
 }
 
+static int do_limit_self(void)
+{
+	struct rlimit lim;
+
+	return getrlimit(RLIMIT_NOFILE, &lim) || setrlimit(RLIMIT_NOFILE, &lim);
+}
+
+static int do_limit_parent(void)
+{
+	struct rlimit lim;
+
+	return prlimit(getppid(), RLIMIT_NOFILE, NULL, &lim) != 0;
+}
+
 static int do_setfsuid(void)
 {
 	return syscall(SYS_setfsuid, -1) < 0;
@@ -177,6 +192,8 @@ static const struct {
 	{ "a signal to itself", do_kill_self, 0, false },
 	{ "a unix socket", do_unix, 0, false },
 	{ "isatty", do_isatty, 0, false },
+	{ "limits of itself", do_limit_self, CONF_SERVES_LOCAL, false },
+	{ "limits of another", do_limit_parent, CONF_SERVES_LOCAL, true },
 	{ "setfsuid for local", do_setfsuid, CONF_SERVES_LOCAL, false },
 	{ "an inet socket for nfs", do_inet, CONF_SERVES_NFS, false },
 	{ "mount", do_mount, CONF_SERVES_LOCAL | CONF_SERVES_NFS, true },

@@ -2,10 +2,11 @@
 /*
  * The local back end from several I/O threads at once, meeting in one directory. Whatever they do
  * to each other's names, only the errors that such meetings allow may come out; the thread
- * sanitizer watches.
+ * sanitizer watches. TEST_LOCAL_COLD: from their workers.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,6 +16,7 @@
 #include <sys/stat.h>
 #include <cmocka.h>
 
+#include "fs/local/local.h"
 #include "fs/types.h"
 #include "fsdrive.h"
 
@@ -128,6 +130,8 @@ static void *race(void *arg)
 
 	drive_attach(&d, owner.fs, r->index + 1);
 	d.uid = r->index * 1000; /* ids of one thread must not show in another */
+	if (getenv("TEST_LOCAL_COLD"))
+		container_of(d.ft, struct local_thread, ft)->cold = UINT_MAX;
 	for (int i = 0; i < ROUNDS && !r->bad; i++) {
 		race_step(r, &d);
 		d.fs->ops->poll(d.ft);

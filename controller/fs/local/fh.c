@@ -143,8 +143,8 @@ void lfh_pin_more(struct lfh *f)
 /* The descriptor if it is nobody's any more, else -1. */
 static int lfh_drop(struct lfh_table *tab, struct lfh *f)
 {
+	int fd = f->fd; /* while we are a user: after that the slot may be another file's */
 	uint64_t ref = __atomic_sub_fetch(&f->ref, 1, __ATOMIC_ACQ_REL);
-	int fd = f->fd;
 
 	if (LFH_USERS(ref))
 		return -1;
