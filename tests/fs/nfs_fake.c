@@ -460,6 +460,24 @@ static void take_connection(struct fake *f)
 	close(fd);
 }
 
+/* Also those that nobody has taken yet: they were made with the server that is no more. */
+static void drop_all(struct fake *f)
+{
+	struct pollfd p = { .fd = f->listen_fd, .events = POLLIN };
+
+	for (int i = 0; i < FAKE_CONNS; i++)
+		if (f->fd[i] >= 0)
+			drop(f, i);
+	while (poll(&p, 1, 0) > 0)
+		close(accept(f->listen_fd, NULL, NULL));
+}
+
+/* The client has reset it and asked anew elsewhere: what is still to be read here is not served after that. */
+static bool is_broken(const struct pollfd *p)
+{
+	return p->revents & (POLLERR | POLLHUP);
+}
+
 static void *fake_main(void *arg)
 {
 	struct fake *f = arg;
@@ -475,14 +493,12 @@ static void *fake_main(void *arg)
 		if (p[0].revents)
 			return NULL;
 		for (int i = 0; i < FAKE_CONNS; i++)
-			if (p[2 + i].revents && !serve(f, i))
+			if (p[2 + i].revents && (is_broken(&p[2 + i]) || !serve(f, i)))
 				drop(f, i);
 		if (p[1].revents)
 			take_connection(f);
 		if (__atomic_exchange_n(&f->kick, 0, __ATOMIC_ACQ_REL))
-			for (int i = 0; i < FAKE_CONNS; i++)
-				if (f->fd[i] >= 0)
-					drop(f, i);
+			drop_all(f);
 	}
 }
 

@@ -44,8 +44,18 @@ static const char *const names[NR_FILES] = { "one", "two" };
 
 static void fail(const struct worker *w, const char *what, int err)
 {
-	printf("not ok: thread %u, after %u writes: %s: %s\n", w->index, w->writes, what,
-	       err < 0 ? strerror(-err) : "wrong data");
+	printf("not ok: thread %u, after %u writes: %s: %s\n", w->index, w->writes, what, strerror(-err));
+	exit(1);
+}
+
+static void fail_data(const struct worker *w, const char *what, unsigned int file, unsigned int block,
+		      int64_t len, const void *data)
+{
+	uint32_t got = 0;
+
+	memcpy(&got, data, sizeof(got));
+	printf("not ok: thread %u, after %u writes: %s: file %u, block %u: %lld bytes, of write %u instead of %u\n",
+	       w->index, w->writes, what, file, block, (long long)len, got, w->stamp[file][block]);
 	exit(1);
 }
 
@@ -91,7 +101,7 @@ static void do_read(struct worker *w, unsigned int file)
 		fail(w, "read", rc);
 	fill(want, w->stamp[file][block]);
 	if (w->stamp[file][block] && (rc != BLOCK || memcmp(want, w->got, BLOCK)))
-		fail(w, "read", 0);
+		fail_data(w, "read", file, block, rc, w->got);
 }
 
 static int64_t read_stable(unsigned int file, void *buf, size_t len)
@@ -126,7 +136,7 @@ static void do_sync(struct worker *w, unsigned int file)
 		fill(want, w->stamp[file][i]);
 		if (w->stamp[file][i] && (size < (int64_t)offset_of(w, i) + BLOCK ||
 					  memcmp(want, all + offset_of(w, i), BLOCK)))
-			fail(w, "fsync", 0);
+			fail_data(w, "fsync", file, i, size, all + offset_of(w, i));
 	}
 }
 

@@ -62,7 +62,7 @@ struct nfs_node {
 	struct nfs_wb *wb; /* under fs.lock, atomic; NULL: not open for writing, all committed */
 	bool dirty; /* atomic: something is not committed */
 	int16_t lost; /* under fs.lock: an error nobody was told of, left by a struct nfs_wb */
-	uint32_t wb_epoch; /* atomic: fs.epoch when the server was known to have what is not committed */
+	uint32_t wb_epoch; /* atomic: fs.epoch when the server was known to have what is not committed; 0: it may not */
 	/* nfs_attr.c, atomic */
 	uint64_t told; /* hash of what the guest knows; 0: nothing */
 	uint32_t told_at, age; /* s */
@@ -108,6 +108,7 @@ struct nfs_fs {
 	int sync_err;
 	uint32_t sync_losses, sync_told;
 	uint32_t epoch; /* atomic: counts times the server may have restarted; never 0 */
+	uint32_t resends; /* atomic: counts beginnings and ends of writing a file's data again */
 	size_t keep_size; /* const: bytes of a thread's */
 	SLIST_HEAD(, nfs_keep) keeps; /* of all threads, also those that ended */
 	STAILQ_HEAD(, nfs_silly) silly_todo; /* to be removed by whichever thread polls next */
@@ -165,6 +166,7 @@ struct nreq {
 	struct nfs_node *victim; /* the open file whose name goes; pinned */
 	const char *lost_name; /* that name */
 	size_t moved; /* READ, WRITE: bytes so far */
+	uint32_t epoch, resends; /* of fs, before its call was sent; READ, WRITE: the first */
 	uint64_t write_at; /* WRITE: where its first byte goes */
 	void (*then)(struct nreq *n); /* what a preparing step leads to; what waits in a list */
 	void (*named)(struct nreq *n); /* UNLINK, RENAME: after nfs_silly_check() */

@@ -121,6 +121,11 @@ void nfs_release(struct fs_req *req)
 static void read_next(struct nreq *n);
 static void read_after_commit(struct nreq *n);
 
+static size_t read_want(const struct fs_req *req)
+{
+	return min((size_t)req->read->size, req->room_len);
+}
+
 static void read_done(struct nfs_call *call, int err, const struct nfs_result *res)
 {
 	struct nreq *n = nreq_of(call);
@@ -131,7 +136,7 @@ static void read_done(struct nfs_call *call, int err, const struct nfs_result *r
 	}
 	n->moved += res->count;
 	n->req->out_len = n->moved;
-	if (!res->eof && res->count && n->moved < n->req->read->size)
+	if (!res->eof && res->count && n->moved < read_want(n->req))
 		read_next(n);
 	else if (nfs_wb_unsure(n, n->node))
 		read_after_commit(n);
@@ -158,9 +163,9 @@ static void read_after_commit(struct nreq *n)
 static void read_next(struct nreq *n)
 {
 	struct fs_req *req = n->req;
-	size_t want = min((size_t)req->read->size, req->room_len);
+	size_t want = read_want(req);
 
-	if (n->moved >= want) {
+	if (!want) {
 		nfs_done(n, 0);
 		return;
 	}

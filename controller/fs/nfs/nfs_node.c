@@ -291,6 +291,8 @@ void nfs_prepare(struct nreq *n, enum nfs_proc proc)
 	n->call.tag = n->req->in->unique;
 	n->call.cred = &n->cred;
 	n->call.fh = &n->node->fh;
+	if (!n->moved)
+		nfs_wb_ask(n);
 }
 
 void nfs_go(struct nreq *n, void (*done)(struct nfs_call *, int, const struct nfs_result *))
@@ -488,7 +490,7 @@ struct nfs_node *nfs_unsure_node(const struct nreq *n, const struct nfs_fh *fh)
 	struct nfs_fs *nfs = nfs_of(n->req);
 	struct nfs_node *node;
 
-	if (!__atomic_load_n(&nfs->nr_dirty, __ATOMIC_RELAXED))
+	if (!__atomic_load_n(&nfs->nr_dirty, __ATOMIC_ACQUIRE) && !nfs_wb_overtaken(n)) /* make_clean() */
 		return NULL;
 	node = nfs_node_find(nfs, fh);
 	if (!node || nfs_wb_unsure(n, node))

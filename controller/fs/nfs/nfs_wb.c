@@ -115,7 +115,8 @@ struct nfs_wb *nfs_wb_next_dirty(struct nfs_fs *nfs, uint64_t *pos, uint64_t las
 
 /* ---- dirty and clean; under wb.lock ---- */
 
-static void make_dirty(struct nfs_wb *wb)
+/* Written in that epoch, or later. */
+static void make_dirty(struct nfs_wb *wb, uint32_t epoch)
 {
 	struct nfs_fs *nfs = wb->nfs;
 
@@ -127,8 +128,7 @@ static void make_dirty(struct nfs_wb *wb)
 	TAILQ_INSERT_TAIL(&nfs->dirty, wb, link);
 	__atomic_add_fetch(&nfs->nr_dirty, 1, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&nfs->lock);
-	__atomic_store_n(&wb->node->wb_epoch, __atomic_load_n(&nfs->epoch, __ATOMIC_RELAXED),
-			 __ATOMIC_RELAXED);
+	__atomic_store_n(&wb->node->wb_epoch, epoch, __ATOMIC_RELAXED);
 	__atomic_store_n(&wb->node->dirty, true, __ATOMIC_RELEASE); /* nfs_wb_unsure() */
 }
 
@@ -140,10 +140,10 @@ static bool make_clean(struct nfs_wb *wb)
 	if (!wb->dirty || wb->state != WB_IDLE || !STAILQ_EMPTY(&wb->kept))
 		return false;
 	wb->dirty = false;
-	__atomic_store_n(&wb->node->dirty, false, __ATOMIC_RELAXED);
+	__atomic_store_n(&wb->node->dirty, false, __ATOMIC_RELEASE); /* nfs_wb_unsure() */
 	pthread_mutex_lock(&nfs->lock);
 	TAILQ_REMOVE(&nfs->dirty, wb, link);
-	__atomic_sub_fetch(&nfs->nr_dirty, 1, __ATOMIC_RELAXED);
+	__atomic_sub_fetch(&nfs->nr_dirty, 1, __ATOMIC_RELEASE); /* nfs_unsure_node() */
 	pthread_mutex_unlock(&nfs->lock);
 	return true;
 }
@@ -180,7 +180,6 @@ static void send_commit(struct nfs_wb *wb)
 	wb->state = WB_COMMITTING;
 	wb->covered = wb->seq;
 	wb->epoch = __atomic_load_n(&wb->nfs->epoch, __ATOMIC_RELAXED);
-	wb->restarted = false;
 	wb->again = false;
 	wb->cred = STAILQ_FIRST(&wb->kept)->cred;
 	memset(&wb->call, 0, sizeof(wb->call));
@@ -245,7 +244,8 @@ static void end_round(struct nfs_wb *wb)
 {
 	wake_waiting(wb);
 	wb->state = WB_IDLE;
-	__atomic_store_n(&wb->node->wb_epoch, wb->epoch, __ATOMIC_RELAXED);
+	if (!wb->restarted)
+		__atomic_store_n(&wb->node->wb_epoch, wb->epoch, __ATOMIC_RELEASE); /* nfs_wb_unsure() */
 	if (STAILQ_EMPTY(&wb->kept))
 		post_all(&wb->waiting); /* what they wait for was trimmed */
 	else if (wb->again || !STAILQ_EMPTY(&wb->waiting)) {
@@ -256,6 +256,11 @@ static void end_round(struct nfs_wb *wb)
 }
 
 /* ---- writing again ---- */
+
+static void count_resend(struct nfs_fs *nfs)
+{
+	__atomic_add_fetch(&nfs->resends, 1, __ATOMIC_RELEASE); /* nfs_wb_overtaken() */
+}
 
 static void resend_next(struct nfs_wb *wb)
 {
@@ -281,6 +286,7 @@ static void resend_next(struct nfs_wb *wb)
 /* All that is kept is on the server once more: one COMMIT for it, and the gate is open again. */
 static void resend_over(struct nfs_wb *wb)
 {
+	count_resend(wb->nfs);
 	post_all(&wb->gated);
 	if (!STAILQ_EMPTY(&wb->kept)) {
 		send_commit(wb);
@@ -314,6 +320,7 @@ static void start_resending(struct nfs_wb *wb)
 		      wb->nfs->place.server, (unsigned long long)nodetab_id(&wb->node->node));
 	wb->state = WB_DRAINING;
 	__atomic_store_n(&wb->node->wb_epoch, 0, __ATOMIC_RELAXED); /* nobody believes a READ now */
+	count_resend(wb->nfs);
 	if (!wb->in_flight)
 		resend_from_start(wb);
 }
@@ -483,26 +490,38 @@ void nfs_look_at_epoch(struct nfs_thread *t)
 	__atomic_add_fetch(&t->nfs->epoch, 1, __ATOMIC_RELAXED);
 }
 
-/* Under wb.lock: the copy joins those that wait for a COMMIT. */
-static void keep_copy(struct nfs_wb *wb, struct nfs_thread *t, struct nfs_kept *k,
-		      const struct nfs_result *res)
+void nfs_wb_ask(struct nreq *n)
 {
+	struct nfs_thread *t = thread_of(n);
+
+	nfs_look_at_epoch(t);
+	n->epoch = __atomic_load_n(&t->nfs->epoch, __ATOMIC_RELAXED);
+	n->resends = __atomic_load_n(&t->nfs->resends, __ATOMIC_ACQUIRE); /* count_resend() */
+}
+
+/* Under wb.lock: the copy joins those that wait for a COMMIT. */
+static void keep_copy(struct nreq *n, struct nfs_kept *k, const struct nfs_result *res)
+{
+	struct nfs_wb *wb = n->wb;
 	bool first = STAILQ_EMPTY(&wb->kept);
 
 	k->seq = ++wb->seq;
 	STAILQ_INSERT_TAIL(&wb->kept, k, link);
 	__atomic_store_n(&k->state, KEPT_HELD, __ATOMIC_RELAXED);
 	if (!wb->dirty)
-		make_dirty(wb);
+		make_dirty(wb, n->epoch);
 	if (first && wb->state == WB_IDLE) {
 		memcpy(wb->verf, res->verf, NFS_VERF_SIZE);
+		wb->restarted = false;
 		return;
 	}
 	if (!memcmp(wb->verf, res->verf, NFS_VERF_SIZE))
 		return;
-	wb->restarted = true; /* COMMITTING: looked at when that is over */
-	if (wb->state == WB_IDLE) /* its COMMIT will see the other verifier, too */
-		start_round(wb, t);
+	/* Whichever of the two is the newer: looked at when a COMMIT is over. */
+	wb->restarted = true;
+	__atomic_store_n(&wb->node->wb_epoch, 0, __ATOMIC_RELAXED);
+	if (wb->state == WB_IDLE)
+		start_round(wb, thread_of(n));
 }
 
 /*
@@ -544,13 +563,12 @@ void nfs_wb_written(struct nreq *n, int err, const struct nfs_result *res)
 		patch(n, res);
 		return;
 	}
-	nfs_look_at_epoch(thread_of(n));
 	k->offset = n->call.offset;
 	k->cred = n->cred;
 	k->born_ns = clock_ns();
 	k->len = min(k->len, res->count);
 	pthread_mutex_lock(&wb->lock);
-	keep_copy(wb, thread_of(n), k, res);
+	keep_copy(n, k, res);
 	pthread_mutex_unlock(&wb->lock);
 }
 
@@ -625,15 +643,22 @@ void nfs_wb_listen(struct nfs_wb *wb, struct nfs_open *open)
 	pthread_mutex_unlock(&wb->lock);
 }
 
+bool nfs_wb_overtaken(const struct nreq *n)
+{
+	return n->resends != __atomic_load_n(&nfs_of(n->req)->resends, __ATOMIC_ACQUIRE); /* count_resend() */
+}
+
 bool nfs_wb_unsure(const struct nreq *n, const struct nfs_node *node)
 {
 	struct nfs_thread *t = thread_of(n);
 
-	if (!__atomic_load_n(&node->dirty, __ATOMIC_ACQUIRE)) /* make_dirty() */
-		return false;
-	nfs_look_at_epoch(t);
-	return __atomic_load_n(&node->wb_epoch, __ATOMIC_RELAXED) !=
-	       __atomic_load_n(&t->nfs->epoch, __ATOMIC_RELAXED);
+	if (__atomic_load_n(&node->dirty, __ATOMIC_ACQUIRE)) { /* make_dirty(), make_clean() */
+		nfs_look_at_epoch(t);
+		if (__atomic_load_n(&node->wb_epoch, __ATOMIC_ACQUIRE) != /* end_round() */
+		    __atomic_load_n(&t->nfs->epoch, __ATOMIC_RELAXED))
+			return true;
+	}
+	return nfs_wb_overtaken(n); /* the last to be looked at: then it was counted */
 }
 
 /* ---- the thread ---- */

@@ -13,7 +13,10 @@
  * DRAINING and RESENDING hold back new WRITEs and changes of size of the file (the gate), for the order of
  * what is written again and what is new matters where they overlap; they start when those under way are
  * over. A connection made anew may mean a restarted server, too: until a COMMIT has shown that it still has
- * everything, READ and GETATTR of such a file are not believed (nfs_wb_unsure()).
+ * everything, READ and GETATTR of such a file are not believed (nfs_wb_unsure()). Nor are answers that were
+ * under way while something was written again: the server may have given them before, though all is well by
+ * the time a thread looks at them. An answer to a WRITE may be as late, and of a server that is no more: its
+ * data counts as of the time it was sent, and what is kept with different verifiers is all written again.
  *
  * Errors that no WRITE could report are kept for the fsync, flush or syncfs of each who had the file open.
  *
@@ -48,7 +51,7 @@ struct nfs_wb {
 	pthread_mutex_t lock;
 	enum nfs_wb_state state;
 	bool dirty; /* on fs.dirty */
-	bool restarted; /* a verifier differed while a COMMIT was under way */
+	bool restarted; /* what is kept has different verifiers */
 	bool again; /* one more COMMIT when this one is over */
 	uint32_t in_flight; /* requests that passed the gate and are not over */
 	uint64_t seq; /* of the last that was kept */
@@ -110,6 +113,10 @@ void nfs_wb_listen(struct nfs_wb *wb, struct nfs_open *open);
 
 /* A changed number of connections of the thread: the server may have restarted. */
 void nfs_look_at_epoch(struct nfs_thread *t);
+/* n's call is about to be sent: what is known now is what its answer will be judged by. */
+void nfs_wb_ask(struct nreq *n);
+/* Was anything written again since? */
+bool nfs_wb_overtaken(const struct nreq *n);
 /* May the answer to a READ or GETATTR of this node lack data that we keep? Then ask again after a COMMIT. */
 bool nfs_wb_unsure(const struct nreq *n, const struct nfs_node *node);
 
