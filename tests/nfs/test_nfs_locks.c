@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "fake_rpcbind.h"
+#include "fs/nfs/nfs.h"
 #include "fs/nfs/nlm_listen.h"
 #include "fs/nfs/rpcbind.h"
 #include "rig.h"
@@ -330,6 +331,64 @@ static void test_forged_call(void **state)
 	end_waiting();
 }
 
+static unsigned int nr_waiting_there(void)
+{
+	struct memfs_nlm nlm = memfs_nlm(m);
+	unsigned int nr = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(nlm.wait); i++)
+		nr += nlm.wait[i].lock.ino != 0;
+	return nr;
+}
+
+/* He asks again before the server has heard that he gave up: that is not to take his new wish along. */
+static void test_again_at_once(void **state)
+{
+	struct call *again = calloc(1, sizeof(*again));
+	unsigned int asked;
+
+	begin_waiting(GRANT_CALL);
+	interrupt(&other, 77);
+	assert_int_equal(call_wait(waiting), -EINTR);
+	lock_init(again, &other, FUSE_SETLKW, wanted_by, 1, F_WRLCK, 5, 6);
+	call_start(again);
+	for (int i = 0; i < 5000 && (memfs_nlm(m).blocked < 2 || !memfs_nlm(m).cancels); i++)
+		pump();
+	for (int i = 0; i < 20; i++) /* what follows the CANCEL */
+		pump();
+	assert_int_equal(nr_waiting_there(), 1);
+	asked = memfs_nlm(m).asked;
+	assert_int_equal(set_lock(&d, held_by, 1, F_UNLCK, 0, 9), 0);
+	assert_int_equal(call_wait(again), 0);
+	assert_int_equal(memfs_nlm(m).asked, asked);
+	assert_int_equal(set_lock(&d, held_by, 1, F_WRLCK, 0, 9), -EAGAIN);
+	end_waiting();
+	free(again);
+}
+
+/* Calls of the server got lost, so that he was to ask again by himself: it still lets him wait. */
+static void test_deaf_gives_up(void **state)
+{
+	struct nfs_locks *l;
+	unsigned int asked;
+
+	begin_waiting(GRANT_CALL);
+	l = &container_of(other.fs, struct nfs_fs, fs)->locks;
+	__atomic_store_n(&l->lost, 3, __ATOMIC_RELAXED);
+	asked = memfs_nlm(m).asked;
+	for (int i = 0; i < 5000 && memfs_nlm(m).asked == asked; i++)
+		pump();
+	assert_int_equal(memfs_nlm(m).blocked, 1); /* that was no wish to wait */
+	for (int i = 0; i < 20; i++)
+		pump();
+	interrupt(&other, 77);
+	assert_int_equal(call_wait(waiting), -EINTR);
+	for (int i = 0; i < 2000 && nr_waiting_there(); i++)
+		pump();
+	assert_int_equal(nr_waiting_there(), 0);
+	end_waiting();
+}
+
 static void test_notified(void **state)
 {
 	begin_waiting(GRANT_CALL);
@@ -476,6 +535,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_call_lost),
 		cmocka_unit_test(test_strange_calls),
 		cmocka_unit_test(test_forged_call),
+		cmocka_unit_test(test_again_at_once),
+		cmocka_unit_test(test_deaf_gives_up),
 		cmocka_unit_test(test_notified),
 		cmocka_unit_test(test_other_manager),
 		cmocka_unit_test(test_killed),

@@ -62,6 +62,7 @@ struct nfs_owner {
 	uint32_t users; /* requests and jobs about it */
 	uint32_t active; /* requests with a call under way */
 	uint32_t jobs; /* ranges being reclaimed */
+	uint32_t undoing; /* CANCELs and UNLOCKs that no request waits for */
 	bool reclaim; /* wanted or under way: requests are parked */
 	bool again; /* the server restarted once more meanwhile */
 	bool drop; /* let go of everything afterwards */
