@@ -261,6 +261,53 @@ static void test_rename_over_open(void **state)
 	end();
 }
 
+/* ---- aborted while nothing is asked of the server ---- */
+
+static int asked; /* atomic */
+
+/* The server is gone after a LOOKUP of this. */
+static enum fake_verdict leaves(struct fake *fk, struct fake_call *c)
+{
+	if (c->prog != FAKE_NFS || __atomic_load_n(&asked, __ATOMIC_ACQUIRE))
+		return FAKE_DROP;
+	if (c->proc == LOOKUP)
+		__atomic_store_n(&asked, 1, __ATOMIC_RELEASE);
+	return memfs_handle(fk, c);
+}
+
+/* A guest that is reset gets its requests back, also one that waits for the journal just then. */
+static void test_abort_between(void **state)
+{
+	char dir[] = "/tmp/softdpu-test-abort.XXXXXX", line[64];
+	struct call *c = calloc(1, sizeof(*c));
+	uint64_t fh, until;
+
+	assert_non_null(mkdtemp(dir));
+	m = memfs_start(&f, 1);
+	drive_with(&d, "", FS_CACHE_AUTO, dir);
+	fh = make(&d, "open", NULL);
+	asked = 0;
+	f.handle = leaves;
+	call_init(c, &d, FUSE_UNLINK, ROOT);
+	c->req.name[0] = "open";
+	call_start(c);
+	d.fs->ops->cancel(d.ft); /* which ends with the answer to the LOOKUP */
+	until = clock_ns() + 20 * 1000000000ull;
+	while (!c->done && clock_ns() < until) {
+		d.fs->ops->poll(d.ft);
+		usleep(1000);
+	}
+	assert_true(c->done);
+	assert_int_equal(c->err, -EINTR);
+	f.handle = memfs_handle;
+	assert_int_equal(op_release(&d, fh), 0);
+	drive_close(&d);
+	memfs_stop(&f);
+	snprintf(line, sizeof(line), "rm -rf %s", dir);
+	assert_int_equal(system(line), 0);
+	free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -270,6 +317,7 @@ int main(void)
 		cmocka_unit_test(test_long_target),
 		cmocka_unit_test(test_syncfs_errors),
 		cmocka_unit_test(test_rename_over_open),
+		cmocka_unit_test(test_abort_between),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
