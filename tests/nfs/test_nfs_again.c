@@ -127,6 +127,35 @@ static void test_not_ours(void **state)
 	end();
 }
 
+static int quicker; /* atomic: 2 the call dies, 1 it comes again, behind another client's */
+
+static enum fake_verdict outrun(struct fake *fk, struct fake_call *c)
+{
+	struct fake_call theirs = *c;
+
+	if (c->prog != FAKE_NFS || c->proc != MKDIR || !__atomic_load_n(&quicker, __ATOMIC_ACQUIRE))
+		return memfs_handle(fk, c);
+	if (__atomic_fetch_sub(&quicker, 1, __ATOMIC_ACQ_REL) == 2)
+		return FAKE_CLOSE;
+	usleep(600000); /* the server was away for a while */
+	theirs.xid++;
+	memfs_handle(fk, &theirs);
+	return memfs_handle(fk, c);
+}
+
+/* Two clients had their mkdir() under way when the server died: only one has the lock that this makes. */
+static void test_not_first(void **state)
+{
+	struct fuse_entry_out e;
+
+	begin_dying();
+	f.handle = outrun;
+	__atomic_store_n(&quicker, 2, __ATOMIC_RELEASE);
+	assert_int_equal(op_mkdir(&d, ROOT, "lock", 0755, &e), -EEXIST);
+	assert_int_not_equal(memfs_find(m, "lock"), 0);
+	end();
+}
+
 /* Nothing has told the server's time: no guessing. */
 static void test_time_unknown(void **state)
 {
@@ -313,6 +342,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_made_twice),
 		cmocka_unit_test(test_not_ours),
+		cmocka_unit_test(test_not_first),
 		cmocka_unit_test(test_time_unknown),
 		cmocka_unit_test(test_long_target),
 		cmocka_unit_test(test_syncfs_errors),

@@ -392,7 +392,7 @@ void nfs_client_call(struct nfs_client *c, struct nfs_call *call)
 	call->went_out = RPC_NOT_OUT;
 	call->refused = call->retries = call->delays = 0;
 	call->start_ns = call->patient_ns = clock_ns();
-	call->sent_ns = call->sent_end = 0;
+	call->sent_ns = call->sent_end = call->lost_ns = 0;
 	c->nr_calls++;
 	c->nr_awaited += !call->background;
 	move(c, call, RPC_QUEUE);
@@ -423,6 +423,7 @@ static void overdue(struct rpc_conn *conn, struct nfs_call *call)
 		return;
 	}
 	call->went_out = RPC_OUT_HERE;
+	call->lost_ns = c->now_ns;
 	move(c, call, RPC_QUEUE);
 }
 
