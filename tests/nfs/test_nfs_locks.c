@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Locks on the server, NLM and NSM in both directions, against the file system in memory. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -444,6 +449,42 @@ static void test_other_manager(void **state)
 	free(wait);
 }
 
+/* A connection that there is no descriptor for is not to keep everybody busy: it is closed. */
+static void test_no_descriptors(void **state)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	struct rlimit old, few = { 0 };
+	int fds[256], nr = 0, fd;
+	ssize_t n = -1;
+	char byte;
+
+	begin_waiting(GRANT_CALL);
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	to.sin_port = htons(fake_rpcbind_port(NLM_PROGRAM, "tcp"));
+	getrlimit(RLIMIT_NOFILE, &old);
+	few = (struct rlimit){ 256, old.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	while (nr < 256 && (fds[nr] = dup(fd)) >= 0)
+		nr++;
+	for (int i = 0; i < 2000 && n < 0; i++) {
+		nlm_listen_poll();
+		n = recv(fd, &byte, 1, MSG_DONTWAIT);
+		usleep(1000);
+	}
+	while (nr)
+		close(fds[--nr]);
+	close(fd);
+	setrlimit(RLIMIT_NOFILE, &old);
+	assert_int_equal(n, 0);
+	/* Others are taken again. */
+	assert_int_equal(set_lock(&d, held_by, 1, F_UNLCK, 0, 9), 0);
+	assert_int_equal(call_wait(waiting), 0);
+	assert_int_equal(grant_again(NULL, 0), NLM_GRANTED);
+	end_waiting();
+}
+
 /* ---- a controller that was killed ---- */
 
 /* The program's other main(), see run_and_die(). */
@@ -524,6 +565,35 @@ static void test_killed(void **state)
 	assert_int_equal(system(line), 0);
 }
 
+/* Nothing is written through what lies in the place of a note. */
+static void test_note_elsewhere(void **state)
+{
+	char dir[] = "/tmp/softdpu-test-nsm.XXXXXX", more[64], path[128], target[128];
+	struct stat st;
+	glob_t notes;
+
+	assert_non_null(mkdtemp(dir));
+	m = memfs_start(&f, 1);
+	snprintf(more, sizeof(more), ",lock=remote,nlmport=%u", f.port);
+	drive_with(&d, more, FS_CACHE_AUTO, dir);
+	drive_close(&d);
+	snprintf(path, sizeof(path), "%s/nsm-*-0", dir);
+	assert_int_equal(glob(path, 0, NULL, &notes), 0);
+	snprintf(target, sizeof(target), "%s/target", dir);
+	snprintf(path, sizeof(path), "%s.new", notes.gl_pathv[0]);
+	assert_int_equal(symlink(target, path), 0);
+	drive_with(&d, more, FS_CACHE_AUTO, dir);
+	drive_close(&d);
+	assert_int_equal(stat(target, &st), -1);
+	assert_int_equal(lstat(notes.gl_pathv[0], &st), 0);
+	assert_true(S_ISREG(st.st_mode));
+	assert_int_equal(st.st_mode & 077, 0);
+	globfree(&notes);
+	memfs_stop(&f);
+	snprintf(path, sizeof(path), "rm -rf %s", dir);
+	assert_int_equal(system(path), 0);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -539,6 +609,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_deaf_gives_up),
 		cmocka_unit_test(test_notified),
 		cmocka_unit_test(test_other_manager),
+		cmocka_unit_test(test_no_descriptors),
+		cmocka_unit_test(test_note_elsewhere),
 		cmocka_unit_test(test_killed),
 	};
 
