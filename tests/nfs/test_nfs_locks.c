@@ -284,6 +284,30 @@ static void test_called_back(void **state)
 	}
 }
 
+static enum fake_verdict mute(struct fake *fk, struct fake_call *c)
+{
+	enum fake_verdict v = memfs_handle(fk, c);
+
+	return c->prog == FAKE_NLM && c->proc == 15 /* GRANTED_RES */ ? FAKE_DROP : v;
+}
+
+/* What answers a GRANTED_MSG is a message, too: some servers do not answer that, and are well. */
+static void test_message(void **state)
+{
+	struct nfs_locks *l;
+
+	begin_waiting(GRANT_MSG);
+	f.handle = mute;
+	l = &container_of(other.fs, struct nfs_fs, fs)->locks;
+	assert_int_equal(set_lock(&d, held_by, 1, F_UNLCK, 0, 9), 0);
+	assert_int_equal(call_wait(waiting), 0);
+	for (int i = 0; i < 10000 && (l->nr_answers || !memfs_nlm(m).answers); i++)
+		pump();
+	assert_int_equal(l->nr_answers, 0);
+	assert_int_equal(memfs_nlm(m).answers, 1);
+	end_waiting();
+}
+
 static void test_call_lost(void **state)
 {
 	begin_waiting(GRANT_LOST);
@@ -602,6 +626,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_lock_reclaim),
 		cmocka_unit_test(test_no_locks),
 		cmocka_unit_test(test_called_back),
+		cmocka_unit_test(test_message),
 		cmocka_unit_test(test_call_lost),
 		cmocka_unit_test(test_strange_calls),
 		cmocka_unit_test(test_forged_call),
