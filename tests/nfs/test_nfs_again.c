@@ -127,6 +127,35 @@ static void test_not_ours(void **state)
 	end();
 }
 
+static int quicker; /* atomic: 2 the call dies, 1 it comes again, behind another client's */
+
+static enum fake_verdict outrun(struct fake *fk, struct fake_call *c)
+{
+	struct fake_call theirs = *c;
+
+	if (c->prog != FAKE_NFS || c->proc != MKDIR || !__atomic_load_n(&quicker, __ATOMIC_ACQUIRE))
+		return memfs_handle(fk, c);
+	if (__atomic_fetch_sub(&quicker, 1, __ATOMIC_ACQ_REL) == 2)
+		return FAKE_CLOSE;
+	usleep(600000); /* the server was away for a while */
+	theirs.xid++;
+	memfs_handle(fk, &theirs);
+	return memfs_handle(fk, c);
+}
+
+/* Two clients had their mkdir() under way when the server died: only one has the lock that this makes. */
+static void test_not_first(void **state)
+{
+	struct fuse_entry_out e;
+
+	begin_dying();
+	f.handle = outrun;
+	__atomic_store_n(&quicker, 2, __ATOMIC_RELEASE);
+	assert_int_equal(op_mkdir(&d, ROOT, "lock", 0755, &e), -EEXIST);
+	assert_int_not_equal(memfs_find(m, "lock"), 0);
+	end();
+}
+
 /* Nothing has told the server's time: no guessing. */
 static void test_time_unknown(void **state)
 {
@@ -261,15 +290,64 @@ static void test_rename_over_open(void **state)
 	end();
 }
 
+/* ---- aborted while nothing is asked of the server ---- */
+
+static int asked; /* atomic */
+
+/* The server is gone after a LOOKUP of this. */
+static enum fake_verdict leaves(struct fake *fk, struct fake_call *c)
+{
+	if (c->prog != FAKE_NFS || __atomic_load_n(&asked, __ATOMIC_ACQUIRE))
+		return FAKE_DROP;
+	if (c->proc == LOOKUP)
+		__atomic_store_n(&asked, 1, __ATOMIC_RELEASE);
+	return memfs_handle(fk, c);
+}
+
+/* A guest that is reset gets its requests back, also one that waits for the journal just then. */
+static void test_abort_between(void **state)
+{
+	char dir[] = "/tmp/softdpu-test-abort.XXXXXX", line[64];
+	struct call *c = calloc(1, sizeof(*c));
+	uint64_t fh, until;
+
+	assert_non_null(mkdtemp(dir));
+	m = memfs_start(&f, 1);
+	drive_with(&d, "", FS_CACHE_AUTO, dir);
+	fh = make(&d, "open", NULL);
+	asked = 0;
+	f.handle = leaves;
+	call_init(c, &d, FUSE_UNLINK, ROOT);
+	c->req.name[0] = "open";
+	call_start(c);
+	d.fs->ops->cancel(d.ft); /* which ends with the answer to the LOOKUP */
+	until = clock_ns() + 20 * 1000000000ull;
+	while (!c->done && clock_ns() < until) {
+		d.fs->ops->poll(d.ft);
+		usleep(1000);
+	}
+	assert_true(c->done);
+	assert_int_equal(c->err, -EINTR);
+	f.handle = memfs_handle;
+	assert_int_equal(op_release(&d, fh), 0);
+	drive_close(&d);
+	memfs_stop(&f);
+	snprintf(line, sizeof(line), "rm -rf %s", dir);
+	assert_int_equal(system(line), 0);
+	free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_made_twice),
 		cmocka_unit_test(test_not_ours),
+		cmocka_unit_test(test_not_first),
 		cmocka_unit_test(test_time_unknown),
 		cmocka_unit_test(test_long_target),
 		cmocka_unit_test(test_syncfs_errors),
 		cmocka_unit_test(test_rename_over_open),
+		cmocka_unit_test(test_abort_between),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

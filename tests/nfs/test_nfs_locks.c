@@ -1,18 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Locks on the server, NLM and NSM in both directions, against the file system in memory. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include "fake_rpcbind.h"
+#include "fs/nfs/nfs.h"
 #include "fs/nfs/nlm_listen.h"
 #include "fs/nfs/rpcbind.h"
 #include "rig.h"
@@ -278,6 +284,30 @@ static void test_called_back(void **state)
 	}
 }
 
+static enum fake_verdict mute(struct fake *fk, struct fake_call *c)
+{
+	enum fake_verdict v = memfs_handle(fk, c);
+
+	return c->prog == FAKE_NLM && c->proc == 15 /* GRANTED_RES */ ? FAKE_DROP : v;
+}
+
+/* What answers a GRANTED_MSG is a message, too: some servers do not answer that, and are well. */
+static void test_message(void **state)
+{
+	struct nfs_locks *l;
+
+	begin_waiting(GRANT_MSG);
+	f.handle = mute;
+	l = &container_of(other.fs, struct nfs_fs, fs)->locks;
+	assert_int_equal(set_lock(&d, held_by, 1, F_UNLCK, 0, 9), 0);
+	assert_int_equal(call_wait(waiting), 0);
+	for (int i = 0; i < 10000 && (l->nr_answers || !memfs_nlm(m).answers); i++)
+		pump();
+	assert_int_equal(l->nr_answers, 0);
+	assert_int_equal(memfs_nlm(m).answers, 1);
+	end_waiting();
+}
+
 static void test_call_lost(void **state)
 {
 	begin_waiting(GRANT_LOST);
@@ -327,6 +357,64 @@ static void test_forged_call(void **state)
 	assert_int_equal(nlm.cancels, 1);
 	assert_int_equal(grant_again(NULL, 0), NLM_DENIED);
 	assert_int_equal(set_lock(&d, held_by, 1, F_UNLCK, 0, 9), 0);
+	end_waiting();
+}
+
+static unsigned int nr_waiting_there(void)
+{
+	struct memfs_nlm nlm = memfs_nlm(m);
+	unsigned int nr = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(nlm.wait); i++)
+		nr += nlm.wait[i].lock.ino != 0;
+	return nr;
+}
+
+/* He asks again before the server has heard that he gave up: that is not to take his new wish along. */
+static void test_again_at_once(void **state)
+{
+	struct call *again = calloc(1, sizeof(*again));
+	unsigned int asked;
+
+	begin_waiting(GRANT_CALL);
+	interrupt(&other, 77);
+	assert_int_equal(call_wait(waiting), -EINTR);
+	lock_init(again, &other, FUSE_SETLKW, wanted_by, 1, F_WRLCK, 5, 6);
+	call_start(again);
+	for (int i = 0; i < 5000 && (memfs_nlm(m).blocked < 2 || !memfs_nlm(m).cancels); i++)
+		pump();
+	for (int i = 0; i < 20; i++) /* what follows the CANCEL */
+		pump();
+	assert_int_equal(nr_waiting_there(), 1);
+	asked = memfs_nlm(m).asked;
+	assert_int_equal(set_lock(&d, held_by, 1, F_UNLCK, 0, 9), 0);
+	assert_int_equal(call_wait(again), 0);
+	assert_int_equal(memfs_nlm(m).asked, asked);
+	assert_int_equal(set_lock(&d, held_by, 1, F_WRLCK, 0, 9), -EAGAIN);
+	end_waiting();
+	free(again);
+}
+
+/* Calls of the server got lost, so that he was to ask again by himself: it still lets him wait. */
+static void test_deaf_gives_up(void **state)
+{
+	struct nfs_locks *l;
+	unsigned int asked;
+
+	begin_waiting(GRANT_CALL);
+	l = &container_of(other.fs, struct nfs_fs, fs)->locks;
+	__atomic_store_n(&l->lost, 3, __ATOMIC_RELAXED);
+	asked = memfs_nlm(m).asked;
+	for (int i = 0; i < 5000 && memfs_nlm(m).asked == asked; i++)
+		pump();
+	assert_int_equal(memfs_nlm(m).blocked, 1); /* that was no wish to wait */
+	for (int i = 0; i < 20; i++)
+		pump();
+	interrupt(&other, 77);
+	assert_int_equal(call_wait(waiting), -EINTR);
+	for (int i = 0; i < 2000 && nr_waiting_there(); i++)
+		pump();
+	assert_int_equal(nr_waiting_there(), 0);
 	end_waiting();
 }
 
@@ -383,6 +471,42 @@ static void test_other_manager(void **state)
 	fake_rpcbind_stop();
 	fake_stop(&busy);
 	free(wait);
+}
+
+/* A connection that there is no descriptor for is not to keep everybody busy: it is closed. */
+static void test_no_descriptors(void **state)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	struct rlimit old, few = { 0 };
+	int fds[256], nr = 0, fd;
+	ssize_t n = -1;
+	char byte;
+
+	begin_waiting(GRANT_CALL);
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	to.sin_port = htons(fake_rpcbind_port(NLM_PROGRAM, "tcp"));
+	getrlimit(RLIMIT_NOFILE, &old);
+	few = (struct rlimit){ 256, old.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	while (nr < 256 && (fds[nr] = dup(fd)) >= 0)
+		nr++;
+	for (int i = 0; i < 2000 && n < 0; i++) {
+		nlm_listen_poll();
+		n = recv(fd, &byte, 1, MSG_DONTWAIT);
+		usleep(1000);
+	}
+	while (nr)
+		close(fds[--nr]);
+	close(fd);
+	setrlimit(RLIMIT_NOFILE, &old);
+	assert_int_equal(n, 0);
+	/* Others are taken again. */
+	assert_int_equal(set_lock(&d, held_by, 1, F_UNLCK, 0, 9), 0);
+	assert_int_equal(call_wait(waiting), 0);
+	assert_int_equal(grant_again(NULL, 0), NLM_GRANTED);
+	end_waiting();
 }
 
 /* ---- a controller that was killed ---- */
@@ -465,6 +589,35 @@ static void test_killed(void **state)
 	assert_int_equal(system(line), 0);
 }
 
+/* Nothing is written through what lies in the place of a note. */
+static void test_note_elsewhere(void **state)
+{
+	char dir[] = "/tmp/softdpu-test-nsm.XXXXXX", more[64], path[128], target[128];
+	struct stat st;
+	glob_t notes;
+
+	assert_non_null(mkdtemp(dir));
+	m = memfs_start(&f, 1);
+	snprintf(more, sizeof(more), ",lock=remote,nlmport=%u", f.port);
+	drive_with(&d, more, FS_CACHE_AUTO, dir);
+	drive_close(&d);
+	snprintf(path, sizeof(path), "%s/nsm-*-0", dir);
+	assert_int_equal(glob(path, 0, NULL, &notes), 0);
+	snprintf(target, sizeof(target), "%s/target", dir);
+	snprintf(path, sizeof(path), "%s.new", notes.gl_pathv[0]);
+	assert_int_equal(symlink(target, path), 0);
+	drive_with(&d, more, FS_CACHE_AUTO, dir);
+	drive_close(&d);
+	assert_int_equal(stat(target, &st), -1);
+	assert_int_equal(lstat(notes.gl_pathv[0], &st), 0);
+	assert_true(S_ISREG(st.st_mode));
+	assert_int_equal(st.st_mode & 077, 0);
+	globfree(&notes);
+	memfs_stop(&f);
+	snprintf(path, sizeof(path), "rm -rf %s", dir);
+	assert_int_equal(system(path), 0);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -473,11 +626,16 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_lock_reclaim),
 		cmocka_unit_test(test_no_locks),
 		cmocka_unit_test(test_called_back),
+		cmocka_unit_test(test_message),
 		cmocka_unit_test(test_call_lost),
 		cmocka_unit_test(test_strange_calls),
 		cmocka_unit_test(test_forged_call),
+		cmocka_unit_test(test_again_at_once),
+		cmocka_unit_test(test_deaf_gives_up),
 		cmocka_unit_test(test_notified),
 		cmocka_unit_test(test_other_manager),
+		cmocka_unit_test(test_no_descriptors),
+		cmocka_unit_test(test_note_elsewhere),
 		cmocka_unit_test(test_killed),
 	};
 

@@ -216,6 +216,7 @@ struct nfs_call {
 	struct nfs_client *client;
 	struct rpc_conn *conn;
 	uint64_t start_ns, sent_ns; /* given to the engine; sent last, or to be sent again */
+	uint64_t lost_ns; /* since when the whole of it that was sent last is given up; 0: never */
 	uint64_t patient_ns; /* soft: since when there is no answer, "later" being one */
 	uint64_t sent_end; /* where it ends in its connection's stream */
 	uint32_t sent_len; /* bytes of it on the wire */

@@ -45,6 +45,7 @@ DOCA_LOG_REGISTER(VIRTIOFS::NFS);
 #define ABORT_NS 1000000000ull /* for a server that is there to answer */
 #define INTR_NS 5000000000ull /* a short outage is nothing a signal should be noticed by */
 #define REFUSED_MAX 5
+#define MESSAGE_NS 1000000000ull /* for an answer to what need not be answered */
 #define RTT_SHARE 8 /* of one answer in the smoothed time: one of */
 
 uint32_t rpc_random(struct nfs_client *c)
@@ -392,7 +393,7 @@ void nfs_client_call(struct nfs_client *c, struct nfs_call *call)
 	call->went_out = RPC_NOT_OUT;
 	call->refused = call->retries = call->delays = 0;
 	call->start_ns = call->patient_ns = clock_ns();
-	call->sent_ns = call->sent_end = 0;
+	call->sent_ns = call->sent_end = call->lost_ns = 0;
 	c->nr_calls++;
 	c->nr_awaited += !call->background;
 	move(c, call, RPC_QUEUE);
@@ -410,6 +411,12 @@ static bool wants(const struct rpc_conn *conn)
 	return conn->nr_flight || !TAILQ_EMPTY(&conn->queue);
 }
 
+/* Some servers answer it, to others it is an answer itself. */
+static bool is_message(const struct nfs_call *call)
+{
+	return call->proc == NLM_GRANTED_RES;
+}
+
 /* A call without an answer for too long: once more, or the connection is made anew. */
 static void overdue(struct rpc_conn *conn, struct nfs_call *call)
 {
@@ -423,6 +430,7 @@ static void overdue(struct rpc_conn *conn, struct nfs_call *call)
 		return;
 	}
 	call->went_out = RPC_OUT_HERE;
+	call->lost_ns = c->now_ns;
 	move(c, call, RPC_QUEUE);
 }
 
@@ -437,8 +445,12 @@ static void check_flight(struct rpc_conn *conn, uint64_t now)
 		uint64_t since = rpc_sending(conn, call) ? conn->out.moved_ns : call->sent_ns;
 
 		next = TAILQ_NEXT(call, link);
-		if (call != conn->in.call && now - min(now, since) > wait)
+		if (is_message(call) && !rpc_sending(conn, call)) {
+			if (now - min(now, since) > MESSAGE_NS)
+				give_up(conn->client, call, 0);
+		} else if (call != conn->in.call && now - min(now, since) > wait) {
 			overdue(conn, call);
+		}
 	}
 	call = conn->in.call; /* bytes of its answer are coming, or were */
 	if (call && now - min(now, conn->since_ns) > timeo)

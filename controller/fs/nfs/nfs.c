@@ -193,6 +193,12 @@ static int make_wake(struct nfs_thread *t, struct thr *thr)
 	return rc;
 }
 
+static void end_wake(struct nfs_thread *t)
+{
+	thr_watch_remove(t->thr, &t->wake);
+	close(t->wake.fd);
+}
+
 static void thread_free(struct nfs_thread *t)
 {
 	nfs_client_destroy(t->client);
@@ -222,9 +228,13 @@ static int nfs_attach(struct fs *fs, struct thr *thr, unsigned int index, struct
 		rc = make_keep(t);
 	if (!rc)
 		rc = make_wake(t, thr);
-	if (!rc)
-		rc = nfs_lock_attach(t);
 	if (rc) {
+		thread_free(t);
+		return rc;
+	}
+	rc = nfs_lock_attach(t);
+	if (rc) {
+		end_wake(t);
 		thread_free(t);
 		return rc;
 	}
@@ -287,8 +297,7 @@ static void nfs_detach(struct fs_thread *ft)
 	nfs_stats_end(t); /* from here on nobody wakes it */
 	nfs_lock_detach(t);
 	nfs_groups_detach(t);
-	thr_watch_remove(t->thr, &t->wake);
-	close(t->wake.fd);
+	end_wake(t);
 	while ((s = STAILQ_FIRST(&t->removing))) {
 		STAILQ_REMOVE_HEAD(&t->removing, link);
 		free(s);
@@ -320,8 +329,8 @@ static void nfs_cancel(struct fs_thread *ft)
 {
 	struct nfs_thread *t = container_of(ft, struct nfs_thread, ft);
 
-	nfs_groups_abort(t);
 	nfs_wb_abort(t);
+	nfs_groups_abort(t);
 	nfs_lock_abort(t);
 	nfs_client_abort(t->client);
 }

@@ -113,7 +113,7 @@ struct nfs_fs {
 	SLIST_HEAD(, nfs_keep) keeps; /* of all threads, also those that ended */
 	STAILQ_HEAD(, nfs_silly) silly_todo; /* to be removed by whichever thread polls next */
 	int has_silly; /* atomic: silly_todo is not empty */
-	int64_t clock_offset, clock_stamp; /* atomic, ns: nfs_again.c */
+	int64_t clock_offset, clock_error, clock_stamp; /* atomic, ns: nfs_again.c */
 	struct nfs_journal *journal; /* NULL: none */
 	struct groups_pool *groups; /* NULL: those the guest sends */
 	struct nfs_locks locks;
@@ -188,6 +188,7 @@ struct nreq {
 	bool asked_again; /* it was time to */
 	uint32_t kick; /* of nfs_locks, when it was asked for last */
 	uint64_t made_ns; /* MKDIR and its kin: when that began */
+	uint64_t lost_ns; /* and, if it was sent again, call.lost_ns of it */
 	struct nfs_acl_work *acl; /* SETXATTR, REMOVEXATTR */
 	bool wb_ref; /* the reference is the request's own */
 	bool inside; /* it passed the gate of wb */
@@ -268,7 +269,7 @@ static inline uint32_t nfs_encode_dev(uint32_t major, uint32_t minor)
 /* done() of calls that make a name which must be new; n->made_ns is set. */
 void nfs_made(struct nfs_call *call, int err, const struct nfs_result *res);
 /* A reply to a call that changed a directory, for what it says of the server's clock. */
-void nfs_clock_note(struct nfs_fs *nfs, const struct nfs_result *res);
+void nfs_clock_note(const struct nreq *n, const struct nfs_result *res);
 
 /* ---- nfs_attr.c ---- */
 /* A reply that changed n->node, or its directories: own changes do not make attributes age anew. */

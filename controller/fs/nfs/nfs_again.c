@@ -6,14 +6,15 @@
  * Theory of operation: a server that restarted has forgotten what it answered, and whether the answer to the
  * first sending said EEXIST too. So the object is looked at: it is taken for ours if it has the type, owner,
  * mode and content we asked for, nobody has put anything into it, and it came into being after the call was
- * sent first. For that the server's clock must be known. Each change of a directory shows it: the ctime in
+ * sent first, and before it was given up for lost: who was quicker with the same name when the server was back
+ * is somebody else. For that the server's clock must be known. Each change of a directory shows it: the ctime in
  * the reply is the server's time between our sending and receiving. Of these samples the one furthest ahead
  * of our clock counts, being the one that was under way for the shortest time. Clocks drift, so it is trusted
  * for MAX_AGE_NS, the less the older it is; without a sample the answer is EEXIST, as ever.
  *
  * What this cannot tell is another client of the same user that made the same thing in just that time.
  *
- * The sample is two relaxed atomics: the worst a race does is another margin.
+ * The sample is three relaxed atomics: the worst a race does is another margin.
  */
 #include <errno.h>
 #include <string.h>
@@ -33,9 +34,10 @@ static int64_t time_ns(const struct timespec *ts)
 	return (int64_t)ts->tv_sec * NS + ts->tv_nsec;
 }
 
-void nfs_clock_note(struct nfs_fs *nfs, const struct nfs_result *res)
+void nfs_clock_note(const struct nreq *n, const struct nfs_result *res)
 {
 	int64_t now = (int64_t)clock_ns(), stamp, offset, ctime = time_ns(&res->dir_attr.ctime);
+	struct nfs_fs *nfs = nfs_of(n->req);
 
 	/* Changed by this very call; what was sent twice may have been done long ago. */
 	if (res->resent || !res->has_dir_wcc || !res->has_dir_attr ||
@@ -46,20 +48,23 @@ void nfs_clock_note(struct nfs_fs *nfs, const struct nfs_result *res)
 	if (stamp && now - stamp < RENEW_NS && ctime - now <= offset)
 		return;
 	__atomic_store_n(&nfs->clock_offset, ctime - now, __ATOMIC_RELAXED);
+	__atomic_store_n(&nfs->clock_error, now - (int64_t)n->call.sent_ns, __ATOMIC_RELAXED);
 	__atomic_store_n(&nfs->clock_stamp, now, __ATOMIC_RELAXED);
 }
 
-/* The server's time when the request began, or somewhat before. False: not known. */
-static bool server_time(const struct nreq *n, int64_t *ret)
+/* The server's time when the request began and when its last sending but one was lost. False: not known. */
+static bool server_times(const struct nreq *n, int64_t *ret_since, int64_t *ret_until)
 {
 	const struct nfs_fs *nfs = nfs_of(n->req);
 	int64_t stamp = __atomic_load_n(&nfs->clock_stamp, __ATOMIC_RELAXED);
+	int64_t offset = __atomic_load_n(&nfs->clock_offset, __ATOMIC_RELAXED);
 	int64_t age = (int64_t)clock_ns() - stamp;
+	int64_t margin = SLACK_NS + age / DRIFT + time_ns(&nfs->mnt.time_delta);
 
 	if (!stamp || age > MAX_AGE_NS)
 		return false;
-	*ret = (int64_t)n->made_ns + __atomic_load_n(&nfs->clock_offset, __ATOMIC_RELAXED) -
-	       SLACK_NS - age / DRIFT - time_ns(&nfs->mnt.time_delta);
+	*ret_since = (int64_t)n->made_ns + offset - margin;
+	*ret_until = (int64_t)n->lost_ns + offset + __atomic_load_n(&nfs->clock_error, __ATOMIC_RELAXED) + margin;
 	return true;
 }
 
@@ -97,15 +102,15 @@ static bool is_untouched(const struct fs_req *req, const struct nfs_attr *a)
 static bool is_ours(const struct nreq *n, const struct nfs_attr *a)
 {
 	uint32_t want = wanted_mode(n->req), ignore = 0;
-	int64_t since;
+	int64_t since, until;
 
 	if (S_ISLNK(want))
 		ignore = 07777; /* it has none that counts */
 	else if (S_ISDIR(want))
 		ignore = S_ISGID; /* inherited */
 	return !((a->mode ^ want) & ~ignore) && a->uid == n->cred.uid &&
-	       is_untouched(n->req, a) && server_time(n, &since) && time_ns(&a->ctime) >= since &&
-	       time_ns(&a->mtime) >= since;
+	       is_untouched(n->req, a) && server_times(n, &since, &until) && time_ns(&a->ctime) >= since &&
+	       time_ns(&a->ctime) <= until && time_ns(&a->mtime) >= since;
 }
 
 static void target_read(struct nfs_call *call, int err, const struct nfs_result *res)
@@ -156,6 +161,7 @@ void nfs_made(struct nfs_call *call, int err, const struct nfs_result *res)
 		nfs_entry_done(call, err, res);
 		return;
 	}
+	n->lost_ns = call->lost_ns;
 	nfs_prepare(n, NFS_LOOKUP);
 	n->call.name = n->req->name[0];
 	nfs_go(n, found);

@@ -92,7 +92,7 @@ void nfs_attr_note(struct nreq *n, const struct nfs_result *res)
 
 void nfs_attr_note_dirs(struct nreq *n, const struct nfs_result *res)
 {
-	nfs_clock_note(nfs_of(n->req), res);
+	nfs_clock_note(n, res);
 	if (res->has_dir_wcc && res->has_dir_attr)
 		own_change(n->node, &res->dir_wcc, &res->dir_attr);
 	if (n->node2 && res->has_dir2_wcc && res->has_dir2_attr)

@@ -356,6 +356,7 @@ void nfs_groups_poll(struct nfs_thread *t)
 void nfs_groups_abort(struct nfs_thread *t)
 {
 	struct nreq_list waiting = STAILQ_HEAD_INITIALIZER(waiting);
+	struct nfs_result none = { 0 };
 	struct groups_entry *e;
 	struct nreq *n;
 
@@ -365,7 +366,7 @@ void nfs_groups_abort(struct nfs_thread *t)
 		STAILQ_CONCAT(&waiting, &e->waiting);
 	while ((n = STAILQ_FIRST(&waiting))) {
 		STAILQ_REMOVE_HEAD(&waiting, group_link);
-		nfs_done(n, -EINTR);
+		n->call.done(&n->call, -EINTR, &none);
 	}
 }
 

@@ -40,7 +40,7 @@ void nfs_groups_detach(struct nfs_thread *t);
  */
 bool nfs_groups_complete(struct nreq *n);
 void nfs_groups_poll(struct nfs_thread *t);
-/* Nobody waits for the thread's requests: those that wait here end with EINTR. */
+/* Nobody waits for the thread's requests (t->aborted): calls that wait here end with EINTR. */
 void nfs_groups_abort(struct nfs_thread *t);
 
 #endif

@@ -90,22 +90,28 @@ void nfs_owner_unuse(struct nfs_fs *nfs, struct nfs_owner *o)
 	free(o);
 }
 
-/* A call about the owner may go out: true. False: then(n) when it may. */
-static bool enter(struct nreq *n, void (*then)(struct nreq *n))
+/*
+ * A call about the owner may go out: true. False: then(n) when it may. takes: it asks for a lock, which what is
+ * being undone would undo as well.
+ */
+static bool enter(struct nreq *n, void (*then)(struct nreq *n), bool takes)
 {
 	struct nfs_locks *l = &nfs_of(n->req)->locks;
 	struct nfs_owner *o = n->owner;
-	bool may;
+	bool may, later;
 
 	pthread_mutex_lock(&l->lock);
-	may = !o->reclaim;
+	later = takes && o->undoing && !o->reclaim;
+	may = !o->reclaim && !later;
 	if (may) {
 		o->active++;
-	} else {
+	} else if (!later) {
 		n->then = then;
 		STAILQ_INSERT_TAIL(&o->parked, n, link);
 	}
 	pthread_mutex_unlock(&l->lock);
+	if (later)
+		nfs_wait_undo(n);
 	return may;
 }
 
@@ -214,12 +220,12 @@ static void lock_done(struct nfs_call *call, int err, const struct nfs_result *r
 
 void nfs_lock_send(struct nreq *n)
 {
-	bool wait = n->req->in->opcode == FUSE_SETLKW && n->req->lk->lk.type != F_UNLCK;
+	bool takes = n->req->lk->lk.type != F_UNLCK;
 
-	if (!enter(n, nfs_lock_send))
+	if (!enter(n, nfs_lock_send, takes))
 		return;
-	prepare_lock(n, n->req->lk->lk.type == F_UNLCK ? NLM_UNLOCK : NLM_LOCK);
-	n->lock.block = wait && nfs_wait_begin(n);
+	prepare_lock(n, takes ? NLM_LOCK : NLM_UNLOCK);
+	n->lock.block = takes && n->req->in->opcode == FUSE_SETLKW && nfs_wait_begin(n);
 	nfs_go(n, lock_done);
 }
 
@@ -234,16 +240,16 @@ static void note_answer(struct nreq *n)
 
 /*
  * Given up: if the server granted it all the same, or will, nobody else would ever get it. What the owner has
- * there already is not to go with it; that ends with the close.
+ * there already is not to go with it; that ends with the close. blocks: the server was asked to let it wait.
  */
-static void undo_lock(struct nreq *n)
+static void undo_lock(struct nreq *n, bool blocks)
 {
 	const struct fuse_file_lock *lk = &n->req->lk->lk;
 	const struct nfs_range range = { .start = lk->start, .end = lk->end, .exclusive = lk->type == F_WRLCK };
 	struct nfs_fs *nfs = nfs_of(n->req);
 
 	pthread_mutex_lock(&nfs->locks.lock);
-	if (n->lock.block)
+	if (blocks)
 		nfs_job_queue(nfs, n->owner, &range, NLM_CANCEL);
 	else if (!nfs_range_overlaps(n->owner, lk->start, lk->end))
 		nfs_job_queue(nfs, n->owner, &range, NLM_UNLOCK);
@@ -253,7 +259,7 @@ static void undo_lock(struct nreq *n)
 static void lock_done(struct nfs_call *call, int err, const struct nfs_result *res)
 {
 	struct nreq *n = nreq_of(call);
-	bool held = err == -EAGAIN || err == -EINPROGRESS;
+	bool held = err == -EAGAIN || err == -EINPROGRESS, blocks = n->waits;
 
 	if (!err)
 		note_answer(n);
@@ -266,8 +272,8 @@ static void lock_done(struct nfs_call *call, int err, const struct nfs_result *r
 	/* It called before it answered, or instead. */
 	if (nfs_wait_end(n, !err))
 		err = 0;
-	else if ((err == -EINTR || err == -ETIMEDOUT) && call->proc == NLM_LOCK)
-		undo_lock(n);
+	else if ((err == -EINTR || err == -ETIMEDOUT || err == -EIO) && call->proc == NLM_LOCK)
+		undo_lock(n, blocks);
 	if (err == -EOPNOTSUPP || err == -EBUSY)
 		err = -ENOLCK; /* no lock manager, or one that never leaves its grace period */
 	nfs_lock_end(n, held ? -EAGAIN : err);
@@ -299,7 +305,6 @@ static struct nreq *begin_lock(struct fs_req *req)
 		n->owner = NULL;
 		n->wait_ns = 0;
 		n->waits = n->blocked = n->granted = n->asked_again = false;
-		n->lock.block = false;
 	}
 	return n;
 }
@@ -413,7 +418,7 @@ static void send_release(struct nreq *n)
 {
 	static const struct nfs_range all = { .end = NFS_RANGE_END };
 
-	if (!enter(n, send_release))
+	if (!enter(n, send_release, false))
 		return;
 	nfs_prepare(n, NLM_UNLOCK);
 	nfs_lock_fill(nfs_of(n->req), &n->lock, n->owner->svid, &all);
@@ -424,7 +429,7 @@ static void send_release(struct nreq *n)
 void nfs_lock_release(struct nreq *n, uint64_t owner, bool flock, void (*then)(struct nreq *n))
 {
 	n->owner = NULL;
-	n->waits = n->lock.block = false;
+	n->waits = false;
 	if (__atomic_load_n(&nfs_of(n->req)->locks.nr_owners, __ATOMIC_RELAXED))
 		n->owner = use_owner(n, owner, flock, false);
 	if (!n->owner) {

@@ -9,8 +9,8 @@
  * lock is ours: GRANTED. The call may come before the answer does, so whoever waits is in nfs_locks.waiters before
  * he asks. The range is noted while the server is being answered: from then on it is held. A GRANTED that nobody
  * waits for is denied, upon which the server takes the lock back, unless that owner has the range: then an answer
- * was lost. He who gives up has the server CANCEL, and then UNLOCK what it may have granted before that. A call can
- * get lost, so the lock is asked for again after 1 s, then later, up to 30 s; if that finds three in a row, calls do
+ * was lost. He who gives up has the server CANCEL, and then UNLOCK what it may have granted before that; until then
+ * his owner asks for no other lock in the file, which that would take along. A call can get lost, so the lock is asked for again after 1 s, then later, up to 30 s; if that finds three in a row, calls do
  * not come through. Then, and without a listener, the server is asked not to block, again after 50 ms up to 1 s.
  *
  * What is held is remembered so that FLUSH, RELEASE, a reset and the end of the file system let go of it, and
@@ -62,6 +62,7 @@ struct nfs_owner {
 	uint32_t users; /* requests and jobs about it */
 	uint32_t active; /* requests with a call under way */
 	uint32_t jobs; /* ranges being reclaimed */
+	uint32_t undoing; /* CANCELs and UNLOCKs that no request waits for */
 	bool reclaim; /* wanted or under way: requests are parked */
 	bool again; /* the server restarted once more meanwhile */
 	bool drop; /* let go of everything afterwards */

@@ -34,6 +34,8 @@ static inline bool nfs_wait_granted(const struct nreq *n)
 }
 /* Somebody else holds it: the request will be asked for again, or has ended. */
 void nfs_wait_park(struct nreq *n);
+/* The same while a lock its owner gave up is being undone at the server. */
+void nfs_wait_undo(struct nreq *n);
 void nfs_wait_poll(struct nfs_thread *t);
 int nfs_wait_timeout_ms(const struct nfs_thread *t);
 void nfs_wait_abort(struct nfs_thread *t);

@@ -40,6 +40,7 @@ bool nfs_job_queue(struct nfs_fs *nfs, struct nfs_owner *o, const struct nfs_ran
 	job->cred = o->cred;
 	job->range = *r;
 	job->reclaim = proc == NLM_LOCK;
+	o->undoing += !job->reclaim;
 	o->users++;
 	nfs_lock_fill(nfs, &job->lock, o->svid, r);
 	job->lock.reclaim = job->reclaim;
@@ -165,6 +166,8 @@ static void end_job(struct nfs_lock_job *job, int err)
 	/* The server may have granted it before it heard of that. */
 	if (job->call.proc == NLM_CANCEL && !nfs_range_overlaps(o, job->range.start, job->range.end))
 		nfs_job_queue(t->nfs, o, &job->range, NLM_UNLOCK);
+	if (o && !job->reclaim)
+		o->undoing--;
 	pthread_mutex_unlock(&l->lock);
 	if (o)
 		nfs_owner_unuse(t->nfs, o);

@@ -183,19 +183,25 @@ enum nlm_stat nfs_wait_granted_by(struct nlm_peer *peer, const struct nlm_grant 
 
 /* ---- the thread ---- */
 
-static void give_up(struct nreq *n, int err)
+static void cancel(struct nreq *n)
 {
 	const struct fuse_file_lock *lk = &n->req->lk->lk;
 	const struct nfs_range range = { .start = lk->start, .end = lk->end, .exclusive = lk->type == F_WRLCK };
 	struct nfs_fs *nfs = nfs_of(n->req);
 
-	if (nfs_wait_end(n, false)) {
+	pthread_mutex_lock(&nfs->locks.lock);
+	nfs_job_queue(nfs, n->owner, &range, NLM_CANCEL);
+	pthread_mutex_unlock(&nfs->locks.lock);
+}
+
+static void give_up(struct nreq *n, int err)
+{
+	bool blocks = n->waits; /* since the server was first asked to, which it remembers */
+
+	if (nfs_wait_end(n, false))
 		err = 0;
-	} else if (n->lock.block) {
-		pthread_mutex_lock(&nfs->locks.lock);
-		nfs_job_queue(nfs, n->owner, &range, NLM_CANCEL);
-		pthread_mutex_unlock(&nfs->locks.lock);
-	}
+	else if (blocks)
+		cancel(n);
 	nfs_lock_end(n, err);
 }
 
@@ -219,6 +225,13 @@ void nfs_wait_park(struct nreq *n)
 	n->retry_ns = clock_ns() + n->wait_ns;
 	STAILQ_INSERT_TAIL(&t->lock_waiting, n, link);
 	__atomic_store_n(&t->lock_due, true, __ATOMIC_RELAXED); /* called, or interrupted, meanwhile? */
+}
+
+void nfs_wait_undo(struct nreq *n)
+{
+	n->kick = __atomic_load_n(&nfs_of(n->req)->locks.kick, __ATOMIC_RELAXED);
+	n->blocked = false;
+	nfs_wait_park(n);
 }
 
 /* Goes on with it, or leaves it in the list. */

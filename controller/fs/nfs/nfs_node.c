@@ -297,10 +297,15 @@ void nfs_prepare(struct nreq *n, enum nfs_proc proc)
 
 void nfs_go(struct nreq *n, void (*done)(struct nfs_call *, int, const struct nfs_result *))
 {
+	struct nfs_thread *t = container_of(n->req->ft, struct nfs_thread, ft);
+
 	n->call.done = done;
-	if (!nfs_groups_complete(n))
+	if (!t->aborted && !nfs_groups_complete(n))
 		return; /* it goes out when they are known */
-	nfs_client_call(container_of(n->req->ft, struct nfs_thread, ft)->client, &n->call);
+	nfs_client_call(t->client, &n->call);
+	/* It was between two calls, waiting for something else, when they were aborted. */
+	if (unlikely(t->aborted))
+		nfs_client_abort(t->client);
 }
 
 /*

@@ -37,12 +37,20 @@ static struct listener {
 	pthread_mutex_t lock;
 	LIST_HEAD(, nlm_peer) peers; /* not empty: the rest is there, unless epfd is -1 */
 	int epfd, tcp, udp;
+	int spare; /* given up to take a connection when there are no more descriptors */
 	uint16_t tcp_port, udp_port;
 	bool v6, monitor; /* registered as status monitor, too */
 	int rc; /* why there is none */
 	const uint8_t *from; /* of the call being served */
 	struct conn *conn; /* MAX_CONNS */
-} lis = { .lock = PTHREAD_MUTEX_INITIALIZER, .epfd = -1, .tcp = -1, .udp = -1 };
+} lis = { .lock = PTHREAD_MUTEX_INITIALIZER, .epfd = -1, .tcp = -1, .udp = -1, .spare = -1 };
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
 
 /* ---- who calls ---- */
 
@@ -139,12 +147,6 @@ static void serve_datagrams(void)
 
 /* ---- TCP ---- */
 
-static void drop(struct conn *c)
-{
-	close(c->fd);
-	c->fd = -1;
-}
-
 static struct conn *place_for_one(void)
 {
 	struct conn *oldest = lis.conn;
@@ -157,7 +159,7 @@ static struct conn *place_for_one(void)
 		if (c->heard_ns < oldest->heard_ns)
 			oldest = c;
 	}
-	drop(oldest);
+	close_fd(&oldest->fd);
 	return oldest;
 }
 
@@ -169,6 +171,15 @@ static void watch(int fd, struct conn *c)
 		DOCA_LOG_WARN("nfs: cannot watch a socket: %s", strerror(errno));
 }
 
+/* A connection that cannot be taken would keep all threads awake. */
+static void refuse_one(void)
+{
+	close_fd(&lis.spare);
+	lis.spare = accept4(lis.tcp, NULL, NULL, SOCK_CLOEXEC);
+	close_fd(&lis.spare);
+	lis.spare = fcntl(lis.epfd, F_DUPFD_CLOEXEC, 0);
+}
+
 static void accept_one(void)
 {
 	struct sockaddr_storage from = { 0 };
@@ -177,6 +188,8 @@ static void accept_one(void)
 	uint8_t addr[16];
 	struct conn *c;
 
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+		refuse_one();
 	if (fd < 0)
 		return;
 	map_addr(&from, addr);
@@ -268,7 +281,7 @@ static void serve_one(const struct epoll_event *ev)
 	else if (ev->data.ptr == &lis.udp)
 		serve_datagrams();
 	else if (c->fd >= 0 && !serve_conn(c))
-		drop(c);
+		close_fd(&c->fd);
 }
 
 void nlm_listen_poll(void)
@@ -328,18 +341,12 @@ static int open_sockets(void)
 	lis.epfd = epoll_create1(EPOLL_CLOEXEC);
 	lis.tcp = open_socket(SOCK_STREAM, &lis.tcp_port);
 	lis.udp = open_socket(SOCK_DGRAM, &lis.udp_port);
-	if (lis.epfd < 0 || lis.tcp < 0 || lis.udp < 0)
+	lis.spare = fcntl(lis.epfd, F_DUPFD_CLOEXEC, 0);
+	if (lis.epfd < 0 || lis.tcp < 0 || lis.udp < 0 || lis.spare < 0)
 		return -EMFILE;
 	watch(lis.tcp, (struct conn *)&lis.tcp);
 	watch(lis.udp, (struct conn *)&lis.udp);
 	return 0;
-}
-
-static void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
 }
 
 static void close_sockets(void)
@@ -348,6 +355,7 @@ static void close_sockets(void)
 		close_fd(&lis.conn[i].fd);
 	close_fd(&lis.tcp);
 	close_fd(&lis.udp);
+	close_fd(&lis.spare);
 	close_fd(&lis.epfd);
 	free(lis.conn);
 	lis.conn = NULL;

@@ -48,11 +48,25 @@ static uint64_t hash_text(const char *text)
 	return h;
 }
 
+/* None that leads elsewhere. errno with NULL. */
+static FILE *open_note(const char *path, int flags, const char *mode)
+{
+	int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600), err;
+	FILE *file = fd < 0 ? NULL : fdopen(fd, mode);
+
+	if (file || fd < 0)
+		return file;
+	err = errno;
+	close(fd);
+	errno = err;
+	return NULL;
+}
+
 /* Nobody trusts it with more than two numbers. */
 static void read_note(const char *path, struct note *ret)
 {
 	char line[LINE_BYTES];
-	FILE *file = fopen(path, "re");
+	FILE *file = open_note(path, O_RDONLY, "r");
 	unsigned int locks = 0;
 
 	*ret = (struct note){ 0 };
@@ -70,13 +84,16 @@ static int write_note(const struct nsm *nsm)
 	FILE *file;
 
 	snprintf(temp, sizeof(temp), "%s.new", nsm->path);
-	file = fopen(temp, "we");
+	unlink(temp); /* somebody died here, or put a trap */
+	file = open_note(temp, O_WRONLY | O_CREAT | O_EXCL, "w");
 	if (!file)
 		return -errno;
 	if (fprintf(file, "state %" PRIu32 " locks %d %s\n", nsm->state, nsm->locks, nsm->server) < 0)
 		rc = -EIO;
 	if (fclose(file) || (!rc && rename(temp, nsm->path)))
 		rc = -errno;
+	if (rc)
+		unlink(temp);
 	return rc;
 }
 

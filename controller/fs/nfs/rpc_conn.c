@@ -200,6 +200,13 @@ static uint64_t vary(struct nfs_client *client, uint64_t ns)
 	return ns - ns / 4 + ns / 2 * (rpc_random(client) & 1023) / 1024;
 }
 
+/* Whatever became of it, this connection does not tell any more. */
+static void lost_call(struct rpc_conn *conn, struct nfs_call *call)
+{
+	call->went_out = RPC_OUT_ELSEWHERE;
+	call->lost_ns = conn->client->now_ns;
+}
+
 static void requeue(struct rpc_conn *conn)
 {
 	struct nfs_call *call;
@@ -207,12 +214,12 @@ static void requeue(struct rpc_conn *conn)
 	TAILQ_FOREACH(call, &conn->flight, link) {
 		call->where = RPC_QUEUE;
 		if (!rpc_sending(conn, call)) /* a server executes none of which it has only a part */
-			call->went_out = RPC_OUT_ELSEWHERE;
+			lost_call(conn, call);
 		call->sent_end = 0;
 	}
 	TAILQ_FOREACH(call, &conn->queue, link) { /* also those that were to be sent once more */
 		if (call->went_out == RPC_OUT_HERE)
-			call->went_out = RPC_OUT_ELSEWHERE;
+			lost_call(conn, call);
 		call->sent_end = 0;
 	}
 	TAILQ_CONCAT(&conn->flight, &conn->queue, link);

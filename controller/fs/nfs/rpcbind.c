@@ -153,9 +153,12 @@ static int look(uint32_t prog, uint32_t vers)
 
 void rpcbind_unregister(uint32_t prog, uint32_t vers, bool v6)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(nets); i++)
+	int rc = 0;
+
+	/* One that does not answer is waited for once. */
+	for (size_t i = 0; i < ARRAY_SIZE(nets) && (!rc || rc == -EPERM); i++)
 		if (v6 || !nets[i].v6)
-			(void)set(RPCB_UNSET, prog, vers, nets[i].id, "");
+			rc = set(RPCB_UNSET, prog, vers, nets[i].id, "");
 }
 
 int rpcbind_register(uint32_t prog, uint32_t vers, uint16_t tcp, uint16_t udp, bool v6)

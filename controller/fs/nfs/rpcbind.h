@@ -10,7 +10,7 @@
 extern const char *rpcbind_path;
 
 /*
- * Registers a program with a TCP and a UDP port, for IPv6 also if v6. Blocks, for a second at most: the port mapper
+ * Registers a program with a TCP and a UDP port, for IPv6 also if v6. Blocks, for seconds at worst: the port mapper
  * is a process of this machine. What a dead process has left behind there is replaced. 0; -EEXIST: another one
  * serves the program; -errno: there is no port mapper, or it refuses.
  */
