@@ -398,7 +398,7 @@ nfs_registered()
 	return 1
 }
 
-# on_machine, so that $! is the program itself.
+# Not on_machine: $! is to be the program itself.
 nfs_daemon()
 {
 	nsenter --net=/run/netns/srv "$@" >"$work/$1.log" 2>&1 </dev/null &
@@ -427,7 +427,8 @@ run_nfs_pair()
 	serve_wait "$sock" "$work/server.log" || bail_out "no file server"
 	main_server=$served
 	mkdir "$work/state-two"
-	on_machine two "${common[@]}" --tag two --socket-path "$work/two.sock" --state-dir "$work/state-two" \
+	# Not on_machine: $! is to be the server itself.
+	nsenter --net=/run/netns/two "${common[@]}" --tag two --socket-path "$work/two.sock" --state-dir "$work/state-two" \
 		</dev/null >>"$work/two.log" 2>&1 &
 	serve_wait "$work/two.sock" "$work/two.log" || bail_out "no second file server"
 	root_sock=$work/two.sock

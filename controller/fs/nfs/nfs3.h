@@ -56,7 +56,7 @@ int nfs3_get_acl(struct xdr_in *x, struct nfs_call *call, struct nfs3_scratch *s
 
 /* nfs3_nlm.c */
 #define NLM_CALLER_MAX 64
-void nfs3_nlm_caller(char *name); /* what we are called at the server: NLM_CALLER_MAX bytes */
+void nfs3_nlm_caller(char name[NLM_CALLER_MAX]); /* what we are called at the server */
 void nfs3_put_nlm(struct xdr_out *x, const struct nfs_call *call);
 int nfs3_get_nlm(struct xdr_in *x, struct nfs_call *call, struct nfs_result *r);
 

@@ -11,7 +11,7 @@
 #define COOKIE_MAX 1024
 
 /* The host's name as its status monitor has it. */
-void nfs3_nlm_caller(char *name)
+void nfs3_nlm_caller(char name[NLM_CALLER_MAX])
 {
 	memset(name, 0, NLM_CALLER_MAX);
 	if (gethostname(name, NLM_CALLER_MAX - 1) || !*name)
