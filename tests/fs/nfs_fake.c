@@ -388,12 +388,15 @@ static void send_reply(struct fake *f, int conn, struct fake_call *c, enum fake_
 
 static enum fake_verdict ask_handler(struct fake *f, struct fake_call *c)
 {
+	enum fake_verdict (*handle)(struct fake *f, struct fake_call *c) =
+		__atomic_load_n(&f->handle, __ATOMIC_ACQUIRE);
+
 	if (c->prog == FAKE_NFSACL || c->prog == FAKE_NLM)
-		return __atomic_load_n(&f->has_side, __ATOMIC_RELAXED) ? f->handle(f, c) : FAKE_NO_PROGRAM;
+		return __atomic_load_n(&f->has_side, __ATOMIC_RELAXED) ? handle(f, c) : FAKE_NO_PROGRAM;
 	if (c->prog != FAKE_NFS || c->proc >= 22)
 		return FAKE_DEFAULT;
 	c->nth = __atomic_fetch_add(&f->count[c->proc], 1, __ATOMIC_RELAXED);
-	return f->handle ? f->handle(f, c) : FAKE_DEFAULT;
+	return handle ? handle(f, c) : FAKE_DEFAULT;
 }
 
 /* One call. false: close the connection. */

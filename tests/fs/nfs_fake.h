@@ -51,7 +51,7 @@ struct fake {
 	uint16_t port;
 	bool has_side; /* atomic: NFSACL and NLM calls go to the handler, too */
 	/* On the server's thread. */
-	enum fake_verdict (*handle)(struct fake *f, struct fake_call *c);
+	enum fake_verdict (*handle)(struct fake *f, struct fake_call *c); /* atomic */
 	uint8_t seen[64]; /* for handlers: what an earlier call had */
 	unsigned int count[22]; /* atomic; NFS calls by procedure */
 	unsigned int conns; /* atomic; NFS and MOUNT connections so far */

@@ -316,7 +316,7 @@ static void test_abort_between(void **state)
 	drive_with(&d, "", FS_CACHE_AUTO, dir);
 	fh = make(&d, "open", NULL);
 	asked = 0;
-	f.handle = leaves;
+	__atomic_store_n(&f.handle, leaves, __ATOMIC_RELEASE);
 	call_init(c, &d, FUSE_UNLINK, ROOT);
 	c->req.name[0] = "open";
 	call_start(c);
@@ -328,7 +328,7 @@ static void test_abort_between(void **state)
 	}
 	assert_true(c->done);
 	assert_int_equal(c->err, -EINTR);
-	f.handle = memfs_handle;
+	__atomic_store_n(&f.handle, memfs_handle, __ATOMIC_RELEASE);
 	assert_int_equal(op_release(&d, fh), 0);
 	drive_close(&d);
 	memfs_stop(&f);
