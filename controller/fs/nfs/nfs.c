@@ -140,9 +140,10 @@ void nfs_post(struct nreq *n)
 	pthread_mutex_lock(&t->inbox_lock);
 	STAILQ_INSERT_TAIL(&t->inbox, n, link);
 	__atomic_store_n(&t->has_mail, true, __ATOMIC_RELEASE); /* pairs with read_mail() */
-	pthread_mutex_unlock(&t->inbox_lock);
+	/* Under the lock: once the request is taken out, the thread may end. */
 	if (!pthread_equal(t->self, pthread_self()))
 		(void)eventfd_write(t->wake.fd, 1);
+	pthread_mutex_unlock(&t->inbox_lock);
 }
 
 static int read_mail(struct nfs_thread *t)
