@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <cmocka.h>
 
 struct fake f;
@@ -44,4 +45,25 @@ uint64_t make(struct drive *drive, const char *name, uint64_t *node)
 	if (node)
 		*node = e.nodeid;
 	return fh;
+}
+
+int xattr_op(uint32_t opcode, uint64_t node, const char *name, void *value, size_t size)
+{
+	static struct call c;
+	int rc;
+
+	call_init(&c, &d, opcode, node);
+	c.req.name[0] = name;
+	c.arg.getxattr.size = (uint32_t)size; /* SETXATTR has it at the same place */
+	if (opcode == FUSE_SETXATTR)
+		call_data(&c, value, size);
+	else
+		call_room(&c, size);
+	rc = call_run(&c);
+	if (rc || opcode == FUSE_SETXATTR || opcode == FUSE_REMOVEXATTR)
+		return rc;
+	if (!size)
+		return (int)c.out.xattr_size.size;
+	memcpy(value, c.buf, c.req.out_len);
+	return (int)c.req.out_len;
 }

@@ -19,5 +19,10 @@ void begin(const char *more);
 void end(void);
 /* Creates a file in the root and returns its handle; its node too, unless NULL. */
 uint64_t make(struct drive *drive, const char *name, uint64_t *node);
+/*
+ * SETXATTR, GETXATTR, LISTXATTR or REMOVEXATTR on d; size 0: asks how long. -errno, or the length of
+ * what was got.
+ */
+int xattr_op(uint32_t opcode, uint64_t node, const char *name, void *value, size_t size);
 
 #endif

@@ -100,24 +100,6 @@ static void test_forbidden(void **state)
 	end();
 }
 
-static int xattr_op(uint32_t opcode, uint64_t node, void *value, size_t size)
-{
-	static struct call c;
-	int rc;
-
-	call_init(&c, &d, opcode, node);
-	c.req.name[0] = access_acl;
-	c.arg.getxattr.size = (uint32_t)size; /* SETXATTR has it at the same place */
-	if (opcode == FUSE_SETXATTR)
-		call_data(&c, value, size);
-	else
-		call_room(&c, size);
-	rc = call_run(&c);
-	if (!rc && opcode == FUSE_GETXATTR)
-		memcpy(value, c.buf, c.req.out_len);
-	return rc;
-}
-
 static void test_acls(void **state)
 {
 	struct {
@@ -133,14 +115,15 @@ static void test_acls(void **state)
 
 	begin_mapped();
 	assert_int_equal(op_mkdir(&d, ROOT, "d", 0755, &e), 0);
-	assert_int_equal(xattr_op(FUSE_SETXATTR, e.nodeid, &acl, sizeof(acl)), 0);
+	assert_int_equal(xattr_op(FUSE_SETXATTR, e.nodeid, access_acl, &acl, sizeof(acl)), 0);
 	there = &m->ino[memfs_find(m, "d")].acl[0];
 	assert_int_equal(there->ace[1][1], 500001);
 	assert_int_equal(there->ace[3][1], 600002);
-	assert_int_equal(xattr_op(FUSE_GETXATTR, e.nodeid, &got, sizeof(got)), 0);
+	assert_int_equal(xattr_op(FUSE_GETXATTR, e.nodeid, access_acl, &got, sizeof(got)),
+			 sizeof(acl));
 	assert_memory_equal(&got, &acl, sizeof(acl));
 	acl.ace[1].id = 3000;
-	assert_int_equal(xattr_op(FUSE_SETXATTR, e.nodeid, &acl, sizeof(acl)), -EPERM);
+	assert_int_equal(xattr_op(FUSE_SETXATTR, e.nodeid, access_acl, &acl, sizeof(acl)), -EPERM);
 	end();
 }
 
