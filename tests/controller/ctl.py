@@ -153,6 +153,8 @@ def main(cases):
     """Runs the cases named on the command line, or all. Exit 77 when none of them could run."""
     wanted = sys.argv[3:]
     failed = ran = 0
+    # Whoever runs the tests may be under nohup, which the servers would inherit.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     for fn in cases:
         if wanted and fn.__name__ not in wanted:
             continue
