@@ -431,9 +431,15 @@ static int refuse_mask(const char *mask, int err)
 
 static int set_cpus(struct conf *conf, const struct raw *raw)
 {
-	const char *mask = raw->core_mask ? raw->core_mask : "0x1";
-	int n = conf_parse_core_mask(mask, conf->cpu, CONF_MAX_CPUS);
+	const char *mask = raw->core_mask;
+	int n;
 
+	/* One thread, where the kernel sees fit: others of this machine without a mask are not all on CPU 0. */
+	conf->cpu[0] = CONF_ANY_CPU;
+	conf->nr_cpus = 1;
+	if (!mask)
+		return 0;
+	n = conf_parse_core_mask(mask, conf->cpu, CONF_MAX_CPUS);
 	if (n < 0)
 		return refuse_mask(mask, n);
 	for (int i = 0; i < n; i++)

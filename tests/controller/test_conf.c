@@ -88,7 +88,7 @@ static void defaults_are_the_documented_ones(void **state)
 
 	assert_int_equal(load(&conf, NULL), 0);
 	assert_int_equal(conf.nr_cpus, 1);
-	assert_int_equal(conf.cpu[0], 0);
+	assert_int_equal(conf.cpu[0], CONF_ANY_CPU);
 	assert_int_equal(conf.nr_devices, 1);
 	assert_string_equal(conf.device[0].tag, "docavirtiofs");
 	assert_int_equal(conf.device[0].num_request_queues, 32);

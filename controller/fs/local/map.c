@@ -254,13 +254,15 @@ static unsigned int group_split(struct lgroup *g, struct lmap *m, uint64_t size)
 
 static struct lmap *group_map(struct lgroup *g, uint64_t *ret_size)
 {
-	struct stat st;
+	struct statx stx;
 
-	if (g->nr < MAP_MIN || fstat(g->f->fd, &st))
+	/* Not its times: who has seen those makes the kernel give the next write others. */
+	if (g->nr < MAP_MIN ||
+	    statx(g->f->fd, "", AT_EMPTY_PATH, STATX_SIZE | STATX_BLOCKS, &stx))
 		return NULL;
-	*ret_size = (uint64_t)st.st_size;
+	*ret_size = stx.stx_size;
 	if (g->f->kind == LFS_TMPFS &&
-	    (uint64_t)st.st_blocks * 512 < ALIGN_UP((uint64_t)st.st_size, (uint64_t)PAGE))
+	    stx.stx_blocks * 512 < ALIGN_UP((uint64_t)stx.stx_size, (uint64_t)PAGE))
 		return NULL;
 	return map_get(g->t->lfs, g->f, *ret_size);
 }
