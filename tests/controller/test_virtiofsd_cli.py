@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 
 from ctl import CTL, PATIENCE, Skip, client, main, until
 
@@ -138,9 +139,9 @@ def refused_by_name(case):
             (['--fd=3'], '--fd', '--socket-path'),
             (['--uid-map=:0:1000:1:'], '--uid-map'),
             (['--gid-map', ':0:1000:1:'], '--gid-map'),
-            (['--seccomp=mostly'], '--seccomp'),
+            (['--seccomp=mostly'], '--seccomp=mostly'),
             (['--cache=sometimes'], 'sometimes'),
-            (['--sandbox=jail'], '--sandbox'),
+            (['--sandbox=jail'], '--sandbox=jail'),
             (['--no-announce-submounts'], '--no-announce-submounts'),
             (['--no-readdirplus'], '--no-readdirplus'),
             (['--inode-file-handles=never'], 'never'),
@@ -148,12 +149,12 @@ def refused_by_name(case):
             (['-o', 'modcaps=sys_admin'], '--modcaps'),
             (['--migration-mode=find-paths'], '--migration-mode'),
             (['--daemonize'], '--daemonize'),
-            (['--thread-pool-size=many'], '--thread-pool-size'),
+            (['--thread-pool-size=many'], '--thread-pool-size=many'),
             (['--rlimit-nofile=-1'], '--rlimit-nofile'),
             (['--log-level=loud'], '--log-level'),
             (['--readonly=yes'], '--readonly'),
             (['--cache'], '--cache'),
-            (['--socket-group=no-such-group'], 'sock'),
+            (['--socket-group=no-such-group'], 'no-such-group'),
             (['--xattrmap=:nonsense'], 'xattrmap'),
             (['--translate-uid=nonsense'], 'translate-uid')):
         status, said = run(case, *base, *args)
@@ -228,6 +229,24 @@ def sandbox_namespace(case):
     assert not os.path.exists(d.sock)
 
 
+def signals_to_all_processes(case):
+    """As a terminal and systemd send them, and the one outside passes its own on: that is not a second one."""
+    need_root()
+    share(case)
+    for sig in (signal.SIGINT, signal.SIGTERM):
+        d = Daemon(case, '--shared-dir={}/share', '--socket-path={}/sock')
+        inside = d.inside()
+        d.process.send_signal(sig)
+        for _ in range(20):
+            try:
+                os.kill(inside, sig)
+            except ProcessLookupError:
+                break
+            time.sleep(0.001)
+        d.ends()
+        assert not os.path.exists(d.sock)
+
+
 def sandbox_chroot(case):
     need_root()
     share(case)
@@ -282,5 +301,5 @@ if __name__ == '__main__':
     main([capabilities_are_json, descriptor_is_found, libvirt_spelling, libvirt_separate_options,
           kata_spelling, proxmox_spelling, c_daemon_spelling, commas_in_paths, refused_by_name,
           missing_directory_is_named, socket_of_another_is_left_alone, socket_and_group,
-          sandbox_namespace, sandbox_chroot, sandbox_none, killed_parent_takes_all_along,
+          sandbox_namespace, signals_to_all_processes, sandbox_chroot, sandbox_none, killed_parent_takes_all_along,
           mounts_of_the_host_are_seen])
