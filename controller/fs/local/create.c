@@ -325,10 +325,16 @@ static void keep_replaced(struct fs_req *req, int dirfd)
 {
 	struct local_thread *t = local_thread_of(req);
 	struct lnode *ln = local_node_known(t, dirfd, req->name[1]);
+	struct lreq *job = local_lreq(req);
 	struct lfd kept;
 
-	if (ln && ln->key.fmt == S_IFREG && !local_node_fd(t, ln, &kept))
+	if (ln && ln->key.fmt == S_IFREG && !local_node_fd(t, ln, &kept)) {
+		if (t->is_worker) {
+			job->kept_fd = fcntl(kept.fd, F_DUPFD_CLOEXEC, 0);
+			job->kept_id = nodetab_id(&ln->node);
+		}
 		local_fd_put(&kept);
+	}
 	local_node_put(req, ln);
 }
 

@@ -98,6 +98,7 @@ static void local_close(struct fs *fs)
 static int local_open_root(struct local_fs *lfs, const struct fs_config *cfg, char *err)
 {
 	uint32_t nofile = local_raise_nofile();
+	char path[LOCAL_PROC_LEN];
 	const char *what = "open";
 	int ret = 0;
 
@@ -105,6 +106,10 @@ static int local_open_root(struct local_fs *lfs, const struct fs_config *cfg, ch
 	lfs->root_fd = open(cfg->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (lfs->root_fd < 0)
 		ret = -errno;
+	if (!ret) {
+		what = "its link in /proc/self/fd (is /proc mounted?)";
+		ret = access(local_proc_path(path, lfs->root_fd), F_OK) ? -errno : 0;
+	}
 	if (!ret) {
 		what = "node table";
 		ret = nodetab_create(&local_node_ops, lfs, 0, &lfs->nodes);
@@ -216,6 +221,7 @@ static int local_attach(struct fs *fs, struct thr *thr, unsigned int index,
 	t->lfs = lfs;
 	t->ft.thr = thr; /* the ring is watched from the start */
 	t->lock_due_ns = UINT64_MAX;
+	t->cold = local_cold_start(lfs);
 	err = fdcache_init(&t->cache, lfs->cache_sets);
 	if (err)
 		goto free_thread;
@@ -325,7 +331,7 @@ const struct fs_ops fs_local = {
 		[FUSE_MKDIR] = local_op_cold,
 		[FUSE_UNLINK] = local_op_cold,
 		[FUSE_RMDIR] = local_op_cold,
-		[FUSE_RENAME] = local_op_rename,
+		[FUSE_RENAME] = local_op_cold,
 		[FUSE_LINK] = local_op_cold,
 		[FUSE_OPEN] = local_op_cold,
 		[FUSE_READ] = local_op_read,
@@ -352,7 +358,7 @@ const struct fs_ops fs_local = {
 		[FUSE_BATCH_FORGET] = local_op_batch_forget,
 		[FUSE_FALLOCATE] = local_op_fallocate,
 		[FUSE_READDIRPLUS] = local_op_cold,
-		[FUSE_RENAME2] = local_op_rename,
+		[FUSE_RENAME2] = local_op_cold,
 		[FUSE_LSEEK] = local_op_cold,
 		[FUSE_COPY_FILE_RANGE] = local_op_copy_file_range,
 		[FUSE_SYNCFS] = local_op_cold,

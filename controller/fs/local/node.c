@@ -42,6 +42,7 @@
 #include "local.h"
 
 #define MOUNT_NONE UINT16_MAX /* not in the table */
+#define LUSTRE_MAGIC 0x0bd00bd0
 #define NO_BTIME INT64_MIN
 #define WORKER_TRIES 8 /* a worker has no descriptors to give back: its I/O thread does, soon */
 /* Times of birth are read from a clock that moves once a tick: 10 ms at most. */
@@ -201,7 +202,7 @@ static enum lfskind mount_kind(int fd)
 
 	if (fstatfs(fd, &st))
 		return LFS_OTHER;
-	switch ((unsigned long)st.f_type) {
+	switch ((uint32_t)st.f_type) {
 	case TMPFS_MAGIC:
 		return LFS_TMPFS;
 	case EXT4_SUPER_MAGIC:
@@ -209,6 +210,16 @@ static enum lfskind mount_kind(int fd)
 	case XFS_SUPER_MAGIC:
 	case BTRFS_SUPER_MAGIC:
 		return LFS_PLAIN;
+	case NFS_SUPER_MAGIC:
+	case SMB_SUPER_MAGIC:
+	case CIFS_SUPER_MAGIC:
+	case SMB2_SUPER_MAGIC:
+	case CEPH_SUPER_MAGIC:
+	case V9FS_MAGIC:
+	case AFS_FS_MAGIC:
+	case FUSE_SUPER_MAGIC:
+	case LUSTRE_MAGIC:
+		return LFS_REMOTE;
 	default:
 		return LFS_OTHER;
 	}
