@@ -480,6 +480,16 @@ static int check_handles(const char *dir)
 	return fd < 0 ? refuse("--inode-file-handles=mandatory", strerror(errno)) : 0;
 }
 
+static int check_dir(const char *dir)
+{
+	int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return refuse_value("--shared-dir", dir, strerror(errno));
+	close(fd);
+	return 0;
+}
+
 static int set_limit(long nofile)
 {
 	struct rlimit lim = { (rlim_t)nofile, (rlim_t)nofile };
@@ -558,8 +568,10 @@ static int pass_places(struct compat *c, const char *dir)
 int compat_enter(struct compat *c)
 {
 	bool inside = strcmp(c->sandbox, "none") != 0;
-	int rc = c->nofile ? set_limit(c->nofile) : 0;
+	int rc = check_dir(c->dir);
 
+	if (!rc && c->nofile)
+		rc = set_limit(c->nofile);
 	if (!rc && c->need_handles)
 		rc = check_handles(c->dir);
 	if (!rc && c->socket)
@@ -569,6 +581,8 @@ int compat_enter(struct compat *c)
 				   c->seccomp);
 		c->bound = c->bound && rc; /* from now on the parent's to remove */
 	}
+	if (!rc && inside) /* nobody could reach it */
+		rc = pass(c, "rpc-socket", "none");
 	return rc ? rc : pass_places(c, inside ? SANDBOX_DIR : c->dir);
 }
 

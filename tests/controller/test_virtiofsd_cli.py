@@ -171,7 +171,9 @@ def missing_directory_is_named(case):
     need_root()
     for sandbox in ('none', 'chroot', 'namespace'):
         status, said = run(case, '--shared-dir', '{}/none', '--socket-path', '{}/sock', '--sandbox', sandbox)
-        assert status == 1 and 'none' in said and 'No such file' in said, said
+        assert status == 1 and case.path('none') in said and 'No such file' in said, said
+        status, said = run(case, '--shared-dir', case.file('file'), '--socket-path', '{}/sock', '--sandbox', sandbox)
+        assert status == 1 and case.path('file') in said and 'Not a directory' in said, said
         assert not os.path.exists(case.path('sock')), sandbox
 
 

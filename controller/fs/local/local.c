@@ -25,6 +25,8 @@
  * raises fs.fuse.max_pages_limit. */
 #define LOCAL_MAX_IO (1020u * 4096)
 
+#define LOCAL_NOFILE_MIN 64u
+
 /* Requests that may wait for locks when nobody tells the size of a queue: half of the usual one. */
 #define LOCAL_WAITING 128
 
@@ -61,11 +63,18 @@ static int local_budget(struct local_fs *lfs, uint32_t nofile)
 	return lfh_table_init(&lfs->fhs, handles ? nofile / 2 : nofile / 4);
 }
 
-static int local_check_ring(char *err)
+/* What it takes to begin with; without them it is no use to blame one call or another. */
+static int local_check_system(uint32_t nofile, char *err)
 {
 	struct io_uring ring;
-	int ret = io_uring_queue_init(2, &ring, 0);
+	int ret;
 
+	if (nofile < LOCAL_NOFILE_MIN) {
+		snprintf(err, FS_ERR_LEN, "RLIMIT_NOFILE is %u: the local file system needs at least %u "
+			 "(ulimit -Hn, LimitNOFILE=)", nofile, LOCAL_NOFILE_MIN);
+		return -EMFILE;
+	}
+	ret = io_uring_queue_init(2, &ring, 0);
 	if (ret) {
 		snprintf(err, FS_ERR_LEN,
 			 "io_uring is not available (%s): allow it (sysctl "
@@ -95,9 +104,9 @@ static void local_close(struct fs *fs)
 	free(lfs);
 }
 
-static int local_open_root(struct local_fs *lfs, const struct fs_config *cfg, char *err)
+static int local_open_root(struct local_fs *lfs, const struct fs_config *cfg, uint32_t nofile,
+			   char *err)
 {
-	uint32_t nofile = local_raise_nofile();
 	char path[LOCAL_PROC_LEN];
 	const char *what = "open";
 	int ret = 0;
@@ -167,6 +176,7 @@ static int local_options(struct local_fs *lfs, const struct fs_config *cfg, char
 
 static int local_open(const struct fs_config *cfg, struct fs **ret_fs, char *err)
 {
+	uint32_t nofile = local_raise_nofile();
 	struct local_fs *lfs;
 	int ret;
 
@@ -174,7 +184,7 @@ static int local_open(const struct fs_config *cfg, struct fs **ret_fs, char *err
 		snprintf(err, FS_ERR_LEN, "the local file system needs a directory: --local DIR");
 		return -EINVAL;
 	}
-	ret = local_check_ring(err);
+	ret = local_check_system(nofile, err);
 	if (ret)
 		return ret;
 	lfs = calloc(1, sizeof(*lfs));
@@ -187,7 +197,7 @@ static int local_open(const struct fs_config *cfg, struct fs **ret_fs, char *err
 	lfs->root_fd = -1;
 	ret = local_options(lfs, cfg, err);
 	if (!ret)
-		ret = local_open_root(lfs, cfg, err);
+		ret = local_open_root(lfs, cfg, nofile, err);
 	if (ret) {
 		local_close(&lfs->fs);
 		return ret;
