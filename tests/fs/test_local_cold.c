@@ -31,7 +31,7 @@ static sem_t gate;
 static int at_gate, timed_out; /* atomic */
 static pthread_t main_thread;
 static int watched_fd = -1, closed_here; /* atomic */
-static bool remote; /* what is opened now is */
+static long pretend; /* that what is opened now is on such a file system */
 static int fail_write; /* descriptor, when the next completion is to say EAGAIN */
 
 static void wait_here(const char *name)
@@ -90,8 +90,8 @@ int fstatfs(int fd, struct statfs *st)
 {
 	int err = (int)syscall(SYS_fstatfs, fd, st);
 
-	if (remote)
-		st->f_type = NFS_SUPER_MAGIC;
+	if (pretend)
+		st->f_type = pretend;
 	return err;
 }
 
@@ -252,9 +252,9 @@ static void test_remote(void **state)
 	uint64_t fh;
 	int fd;
 
-	remote = true;
+	pretend = NFS_SUPER_MAGIC;
 	drive_open_cfg(&d, &fs_local, &local_cfg);
-	remote = false;
+	pretend = 0;
 	call_init(&first, &d, FUSE_LOOKUP, ROOT);
 	first.req.name[0] = "gate";
 	start_at_gate(&first);
@@ -281,6 +281,19 @@ static void test_remote(void **state)
 		d.fs->ops->poll(d.ft);
 	assert_int_equal(__atomic_load_n(&closed_here, __ATOMIC_RELAXED), -1);
 	__atomic_store_n(&watched_fd, -1, __ATOMIC_RELAXED);
+	drive_close(&d);
+	d = here;
+}
+
+/* Where handles do not last, directories stay reachable by descriptors: see mount_forgets(). */
+static void test_forgotten_handles(void **state)
+{
+	struct drive here = d;
+
+	pretend = FUSE_SUPER_MAGIC;
+	drive_open_cfg(&d, &fs_local, &local_cfg);
+	pretend = 0;
+	assert_int_equal(thread()->lfs->mounts[0].fd, -1);
 	drive_close(&d);
 	d = here;
 }
@@ -314,6 +327,7 @@ int main(void)
 		cmocka_unit_test(test_slow_lookup),
 		cmocka_unit_test(test_slow_rename),
 		cmocka_unit_test(test_remote),
+		cmocka_unit_test(test_forgotten_handles),
 		cmocka_unit_test(test_large_files_are_closed_away),
 		cmocka_unit_test(test_kill_again),
 	};
