@@ -166,12 +166,10 @@ static int set_seccomp(struct compat *c, const char *value)
 
 static int set_handles(struct compat *c, const char *value)
 {
-	if (!strcmp(value, "never"))
-		return refuse("--inode-file-handles=never",
-			      "not supported: they are used where they exist");
-	if (strcmp(value, "prefer") && strcmp(value, "mandatory"))
-		return refuse_value("--inode-file-handles", value, "use prefer or mandatory");
+	if (strcmp(value, "never") && strcmp(value, "prefer") && strcmp(value, "mandatory"))
+		return refuse_value("--inode-file-handles", value, "use never, prefer or mandatory");
 	c->need_handles = !strcmp(value, "mandatory");
+	c->no_handles = !strcmp(value, "never");
 	return 0;
 }
 
@@ -277,10 +275,10 @@ static const struct row {
 	{ "no-posix-lock", SUB, false, NULL, "no-posix-lock", NULL },
 	{ "killpriv-v2", BOTH, false, NULL, NULL, "on unless forbidden" },
 	{ "no-killpriv-v2", BOTH, false, NULL, "no-killpriv-v2", NULL },
-	{ "announce-submounts", BOTH, false, NULL, NULL, "always done" },
-	{ "no-announce-submounts", BOTH, false, NULL, NULL, "!submounts are always announced" },
-	{ "readdirplus", SUB, false, NULL, NULL, "always offered" },
-	{ "no-readdirplus", BOTH, false, NULL, NULL, "!it cannot be switched off" },
+	{ "announce-submounts", BOTH, false, NULL, NULL, "done unless forbidden" },
+	{ "no-announce-submounts", BOTH, false, NULL, "no-submounts", NULL },
+	{ "readdirplus", SUB, false, NULL, NULL, "offered unless forbidden" },
+	{ "no-readdirplus", BOTH, false, NULL, "no-readdirplus", NULL },
 	{ "inode-file-handles", LONG, true, set_handles, NULL, NULL },
 	{ "modcaps", BOTH, true, set_caps, NULL, NULL },
 	{ "translate-uid", LONG, true, NULL, "translate-uid", NULL },
@@ -456,6 +454,8 @@ int compat_parse(struct compat *c, int argc, char **argv)
 	if (!rc)
 		rc = check(c);
 	/* As there: no extended attributes unless asked for. */
+	if (!rc && c->no_handles)
+		rc = pass(c, "no-file-handles", NULL);
 	if (!rc && (c->xattrmap || !c->xattr))
 		rc = pass(c, "xattrmap", c->xattr ? c->xattrmap : ":unsupported:all:::");
 	return rc;

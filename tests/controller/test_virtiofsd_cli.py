@@ -114,6 +114,12 @@ def proxmox_spelling(case):
               '--posix-acl', '--xattr', '--writeback', '--inode-file-handles=prefer')
 
 
+def vmspawn_spelling(case):
+    """systemd-vmspawn and mkosi."""
+    spellings(case, '--shared-dir', '{}/share', '--xattr', '--no-announce-submounts', '--sandbox=chroot',
+              '--inode-file-handles=never', '--no-readdirplus')
+
+
 def c_daemon_spelling(case):
     spellings(case, '-f', '-d', '-o', 'source={}/share', '-o', 'cache=none,no_writeback,no_xattr,log_level=debug',
               '-o', 'announce_submounts,killpriv_v2')
@@ -142,9 +148,7 @@ def refused_by_name(case):
             (['--seccomp=mostly'], '--seccomp=mostly'),
             (['--cache=sometimes'], 'sometimes'),
             (['--sandbox=jail'], '--sandbox=jail'),
-            (['--no-announce-submounts'], '--no-announce-submounts'),
-            (['--no-readdirplus'], '--no-readdirplus'),
-            (['--inode-file-handles=never'], 'never'),
+            (['--inode-file-handles=often'], '--inode-file-handles=often'),
             (['--modcaps=-sys_admim'], '--modcaps'),
             (['-o', 'modcaps=sys_admin'], '--modcaps'),
             (['--migration-mode=find-paths'], '--migration-mode'),
@@ -301,7 +305,7 @@ def mounts_of_the_host_are_seen(case):
 
 if __name__ == '__main__':
     main([capabilities_are_json, descriptor_is_found, libvirt_spelling, libvirt_separate_options,
-          kata_spelling, proxmox_spelling, c_daemon_spelling, commas_in_paths, refused_by_name,
+          kata_spelling, proxmox_spelling, vmspawn_spelling, c_daemon_spelling, commas_in_paths, refused_by_name,
           missing_directory_is_named, socket_of_another_is_left_alone, socket_and_group,
           sandbox_namespace, signals_to_all_processes, sandbox_chroot, sandbox_none, killed_parent_takes_all_along,
           mounts_of_the_host_are_seen])

@@ -295,6 +295,11 @@ static void test_forgotten_handles(void **state)
 	pretend = 0;
 	assert_int_equal(thread()->lfs->mounts[0].fd, -1);
 	drive_close(&d);
+	local_cfg.no_file_handles = true;
+	drive_open_cfg(&d, &fs_local, &local_cfg);
+	local_cfg.no_file_handles = false;
+	assert_int_equal(thread()->lfs->mounts[0].fd, -1);
+	drive_close(&d);
 	d = here;
 }
 

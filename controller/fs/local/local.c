@@ -146,6 +146,8 @@ static uint64_t local_init_flags(const struct fs_config *cfg)
 	flags |= cfg->posix_acl ? FUSE_POSIX_ACL | FUSE_DONT_MASK : 0;
 	flags |= cfg->security_label ? FUSE_SECURITY_CTX : 0;
 	flags |= cfg->writeback ? FUSE_WRITEBACK_CACHE : 0;
+	flags &= cfg->no_submounts ? ~(uint64_t)FUSE_SUBMOUNTS : ~0ull;
+	flags &= cfg->no_readdirplus ? ~(uint64_t)(FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO) : ~0ull;
 	/* Nobody asks again where a link leads to. */
 	flags |= cfg->cache == FS_CACHE_ALWAYS ? FUSE_CACHE_SYMLINKS : 0;
 	return flags;
@@ -161,6 +163,7 @@ static int local_options(struct local_fs *lfs, const struct fs_config *cfg, char
 	lfs->writeback = cfg->writeback;
 	lfs->direct_io = cfg->allow_direct_io;
 	lfs->no_maps = cfg->no_mapped_io;
+	lfs->no_handles = cfg->no_file_handles;
 	lfs->fs.init_flags = local_init_flags(cfg);
 	lfs->fs.max_io = cfg->bounced ? 0 : LOCAL_MAX_IO;
 	if (cfg->writeback && (cfg->cache == FS_CACHE_NONE || cfg->cache == FS_CACHE_METADATA)) {

@@ -140,6 +140,7 @@ struct local_fs {
 	bool posix_acl; /* shown and set; the umask is applied here, or the default ACL instead */
 	bool writeback; /* the guest reads what it opened for writing only, to fill pages */
 	bool direct_io; /* O_DIRECT is passed on */
+	bool no_handles; /* nodes keep descriptors */
 	struct idmap uids, gids;
 	struct xattrmap xattrs;
 	char caps[XATTRMAP_NAME]; /* here security.capability has this name; "" where it is itself */

@@ -247,7 +247,8 @@ static uint16_t mount_add(struct local_fs *lfs, int id, int fd, const struct lke
 		index = (uint16_t)lfs->nr_mounts;
 		lfs->mounts[index].id = id;
 		lfs->mounts[index].kind = mount_kind(fd);
-		lfs->mounts[index].fd = key->handle_len ? mount_probe(fd, key) : -1;
+		lfs->mounts[index].fd =
+			key->handle_len && !lfs->no_handles ? mount_probe(fd, key) : -1;
 		/* Pairs with the acquire in mount_find(). */
 		__atomic_store_n(&lfs->nr_mounts, index + 1u, __ATOMIC_RELEASE);
 	}
