@@ -638,6 +638,11 @@ static void test_few_descriptors(void **state)
 	}
 	assert_int_equal(err, -ENFILE);
 	assert_int_equal(op_lookup(&d, ROOT, name, &e), -ENOENT);
+	assert_int_equal(op_write(&d, fh[0], "x", 1, 0, 0), 1);
+	assert_int_equal(op_lookup(&d, ROOT, "f0", &e), 0);
+	assert_int_equal(op_open(&d, e.nodeid, O_RDWR | O_TRUNC, &fh[n]), -ENFILE);
+	assert_int_equal(op_getattr(&d, e.nodeid, &e.attr), 0);
+	assert_int_equal(e.attr.size, 1);
 	assert_true(n >= FEW_FDS / 4);
 	/* Full, and yet everything else goes on. */
 	assert_int_equal(op_lookup(&d, ROOT, "d77", &sub), 0);

@@ -34,19 +34,23 @@ int local_open_flags(const struct local_fs *lfs, uint32_t guest_flags)
 	return flags;
 }
 
-static void open_finish(struct fs_req *req, int err)
+static void open_done(struct fs_req *req, int err)
 {
-	struct local_thread *t = local_thread_of(req);
-	struct lreq *job = local_lreq(req);
-
 	if (!err)
-		err = lfh_open(&t->lfs->fhs, job->lfd.fd, job->open_flags, job->kind, NULL,
-			       &req->opened->fh);
-	if (err)
-		close(job->lfd.fd);
-	else
 		req->opened->open_flags = req->ft->fs->cache.open_flags;
 	local_done(req, err);
+}
+
+static void open_truncated(struct fs_req *req, int err)
+{
+	struct lfh_table *fhs = &local_thread_of(req)->lfs->fhs;
+	bool large;
+	int fd;
+
+	if (err) /* we use it still: nothing to close yet */
+		lfh_close(fhs, req->opened->fh, false, &fd, &large);
+	lfh_put(fhs, local_lreq(req)->fh);
+	open_done(req, err);
 }
 
 static int open_truncate(struct fs_req *req)
@@ -55,11 +59,11 @@ static int open_truncate(struct fs_req *req)
 
 	if (req->open->open_flags & FUSE_OPEN_KILL_SUIDGID)
 		err = cred_root_kill();
-	if (!err && ftruncate(local_lreq(req)->lfd.fd, 0))
+	if (!err && ftruncate(local_lreq(req)->fh->fd, 0))
 		err = -errno;
 	cred_root();
 	if (!err)
-		local_drop_caps(local_thread_of(req)->lfs, local_lreq(req)->lfd.fd);
+		local_drop_caps(local_thread_of(req)->lfs, local_lreq(req)->fh->fd);
 	return err;
 }
 
@@ -80,11 +84,12 @@ void local_op_open(struct fs_req *req)
 	struct local_thread *t = local_thread_of(req);
 	struct lreq *job = local_lreq(req);
 	struct lnode *ln = local_node_get(req, req->in->nodeid);
-	int fd = -ESTALE;
+	enum lfskind kind = LFS_OTHER;
+	int err, fd = -ESTALE;
 
 	job->open_flags = local_open_flags(t->lfs, req->open->flags);
 	if (ln) {
-		job->kind = local_node_kind(t->lfs, ln);
+		kind = local_node_kind(t->lfs, ln);
 		fd = ln->key.fmt == S_IFDIR ? -EISDIR : local_open_file(t, ln, &job->open_flags);
 		/* An append-only file (chattr +a). */
 		if (fd == -EPERM && (req->open->flags & O_APPEND)) {
@@ -97,13 +102,21 @@ void local_op_open(struct fs_req *req)
 		local_done(req, fd);
 		return;
 	}
-	job->lfd.fd = fd;
-	if (!(req->open->flags & O_TRUNC))
-		open_finish(req, 0);
-	else if (local_truncate_is_slow(fd, 0))
-		local_work(t, req, open_truncate, open_finish);
+	/* Before its data goes it has to be certain that it will be open. */
+	err = lfh_open(&t->lfs->fhs, fd, job->open_flags, kind, NULL, &req->opened->fh);
+	if (err)
+		close(fd);
+	if (err || !(req->open->flags & O_TRUNC)) {
+		open_done(req, err);
+		return;
+	}
+	job->fh = lfh_get(&t->lfs->fhs, req->opened->fh, false);
+	if (!job->fh) /* closed by a guest that guesses */
+		open_done(req, -EBADF);
+	else if (local_truncate_is_slow(job->fh->fd, 0))
+		local_work(t, req, open_truncate, open_truncated);
 	else
-		open_finish(req, open_truncate(req));
+		open_truncated(req, open_truncate(req));
 }
 
 void local_op_release(struct fs_req *req)

@@ -232,7 +232,6 @@ struct lreq {
 	int kept_fd; /* of RENAME on a worker: what it replaced, for the I/O thread; -1: nothing */
 	uint64_t kept_id;
 	int open_flags;
-	enum lfskind kind;
 	struct lkwait wait;
 	size_t want;
 	struct iovec iov[LREQ_IOV];
