@@ -61,6 +61,7 @@ struct fs_config {
 	const char *translate_uid, *translate_gid; /* rules of virtiofsd, with commas; or NULL */
 	const char *xattrmap; /* rules of virtiofsd; or NULL */
 	bool bounced; /* requests go through buffers of at most FS_MAX_IO bytes */
+	unsigned int sharers; /* devices of the process, for its limits; 0: this one */
 	unsigned int queue_size; /* of the device; 0: unknown. What waits keeps a place in one. */
 	const char *state_dir; /* where a back end may keep journals, or NULL */
 	const char *wrap; /* instruments, "log,delay=2ms,error=1%", outermost first, or NULL */

@@ -303,6 +303,22 @@ static void test_forgotten_handles(void **state)
 	d = here;
 }
 
+/* The guest of one device of several cannot have all descriptors. */
+static void test_shared_limit(void **state)
+{
+	uint32_t alone = thread()->lfs->fhs.max;
+	struct drive here = d;
+
+	if (alone < 4 * 1024)
+		skip();
+	local_cfg.sharers = 4;
+	drive_open_cfg(&d, &fs_local, &local_cfg);
+	local_cfg.sharers = 0;
+	assert_int_equal(thread()->lfs->fhs.max, alone / 4);
+	drive_close(&d);
+	d = here;
+}
+
 /* A write that the ring did not do takes setuid along when it is done in place. */
 static void test_kill_again(void **state)
 {
@@ -333,6 +349,7 @@ int main(void)
 		cmocka_unit_test(test_slow_rename),
 		cmocka_unit_test(test_remote),
 		cmocka_unit_test(test_forgotten_handles),
+		cmocka_unit_test(test_shared_limit),
 		cmocka_unit_test(test_large_files_are_closed_away),
 		cmocka_unit_test(test_kill_again),
 	};

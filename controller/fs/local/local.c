@@ -26,6 +26,7 @@
 #define LOCAL_MAX_IO (1020u * 4096)
 
 #define LOCAL_NOFILE_MIN 64u
+#define LOCAL_NOFILE_SHARE 1024u
 
 /* Requests that may wait for locks when nobody tells the size of a queue: half of the usual one. */
 #define LOCAL_WAITING 128
@@ -43,6 +44,14 @@ static uint32_t local_raise_nofile(void)
 			getrlimit(RLIMIT_NOFILE, &lim);
 	}
 	return lim.rlim_cur > 1u << 22 ? 1u << 22 : (uint32_t)lim.rlim_cur;
+}
+
+/* The limit is the process's: no guest may take what others need, where there is enough to divide. */
+static uint32_t local_share(uint32_t nofile, unsigned int sharers)
+{
+	uint32_t least = min(nofile, LOCAL_NOFILE_SHARE);
+
+	return sharers ? max(nofile / sharers, least) : nofile;
 }
 
 /*
@@ -127,7 +136,7 @@ static int local_open_root(struct local_fs *lfs, const struct fs_config *cfg, ui
 		ret = local_node_open_root(lfs, &what);
 	if (!ret) {
 		what = "handle table";
-		ret = local_budget(lfs, nofile);
+		ret = local_budget(lfs, local_share(nofile, cfg->sharers));
 	}
 	if (ret)
 		snprintf(err, FS_ERR_LEN, "cannot serve the directory '%s': %s: %s", cfg->dir, what,
