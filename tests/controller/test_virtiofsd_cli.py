@@ -192,6 +192,17 @@ def socket_of_another_is_left_alone(case):
     assert status == 1 and os.path.exists(case.path('plain')), said
 
 
+def second_one_harms_no_other(case):
+    """To know that the socket is in use it knocks; the first one waits for its front end all the same."""
+    share(case)
+    d = Daemon(case, '--shared-dir={}/share', '--socket-path={}/sock', '--sandbox=none')
+    for _ in range(5):
+        status, said = run(case, '--shared-dir', '{}/share', '--socket-path', '{}/sock', '--sandbox=none')
+        assert status == 1 and 'in use' in said, said
+    assert client(d.sock, 'cat', 'hello') == b'from the host'
+    d.ends()
+
+
 def socket_and_group(case):
     """A stale one is replaced; mode and group; gone at the end."""
     need_root()
@@ -306,6 +317,6 @@ def mounts_of_the_host_are_seen(case):
 if __name__ == '__main__':
     main([capabilities_are_json, descriptor_is_found, libvirt_spelling, libvirt_separate_options,
           kata_spelling, proxmox_spelling, vmspawn_spelling, c_daemon_spelling, commas_in_paths, refused_by_name,
-          missing_directory_is_named, socket_of_another_is_left_alone, socket_and_group,
+          missing_directory_is_named, socket_of_another_is_left_alone, second_one_harms_no_other, socket_and_group,
           sandbox_namespace, signals_to_all_processes, sandbox_chroot, sandbox_none, killed_parent_takes_all_along,
           mounts_of_the_host_are_seen])
