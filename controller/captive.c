@@ -82,6 +82,7 @@ static void run_command(const struct conf *conf, bool terminal)
 	if (terminal)
 		give_terminal(getpid());
 	signal(SIGPIPE, SIG_DFL);
+	signal(SIGXFSZ, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (!set_environment(conf))

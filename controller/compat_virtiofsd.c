@@ -38,6 +38,12 @@ static int refuse(const char *option, const char *why)
 	return -EINVAL;
 }
 
+static int refuse_value(const char *option, const char *value, const char *why)
+{
+	fprintf(stderr, NAME ": %s=%s: %s\n", option, value, why);
+	return -EINVAL;
+}
+
 /* Where the option goes: the last one counts, but for rules, which add up. */
 static char **place_of(struct compat *c, const char *option)
 {
@@ -76,7 +82,7 @@ static int number(const char *option, const char *value, long most, long *ret)
 	errno = 0;
 	*ret = strtol(value, &end, 10);
 	if (end == value || *end || errno || *ret < 0 || *ret > most)
-		return refuse(option, "not a number that is possible");
+		return refuse_value(option, value, "not a number that is possible");
 	return 0;
 }
 
@@ -146,7 +152,7 @@ static int set_acl(struct compat *c, const char *value)
 static int set_sandbox(struct compat *c, const char *value)
 {
 	if (strcmp(value, "none") && strcmp(value, "chroot") && strcmp(value, "namespace"))
-		return refuse("--sandbox", "use namespace, chroot or none");
+		return refuse_value("--sandbox", value, "use namespace, chroot or none");
 	c->sandbox = value;
 	return 0;
 }
@@ -154,18 +160,16 @@ static int set_sandbox(struct compat *c, const char *value)
 static int set_seccomp(struct compat *c, const char *value)
 {
 	if (filter_parse(value, &c->seccomp))
-		return refuse("--seccomp", "use kill, trap, log or none");
+		return refuse_value("--seccomp", value, "use kill, trap, log or none");
 	return pass(c, "seccomp", value);
 }
 
 static int set_handles(struct compat *c, const char *value)
 {
-	if (!strcmp(value, "never"))
-		return refuse("--inode-file-handles=never",
-			      "not supported: they are used where they exist");
-	if (strcmp(value, "prefer") && strcmp(value, "mandatory"))
-		return refuse("--inode-file-handles", "use prefer or mandatory");
+	if (strcmp(value, "never") && strcmp(value, "prefer") && strcmp(value, "mandatory"))
+		return refuse_value("--inode-file-handles", value, "use never, prefer or mandatory");
 	c->need_handles = !strcmp(value, "mandatory");
+	c->no_handles = !strcmp(value, "never");
 	return 0;
 }
 
@@ -181,7 +185,8 @@ static int set_caps(struct compat *c, const char *value)
 	const char *bad;
 
 	if (privileges_parse(value, &mods, &bad))
-		return refuse("--modcaps", "use capabilities with + or - before them, and colons");
+		return refuse_value("--modcaps", value,
+				    "use capabilities with + or - before them, and colons");
 	return pass(c, "modcaps", value);
 }
 
@@ -195,7 +200,7 @@ static int set_log(struct compat *c, const char *value)
 	for (size_t i = 0; i < ARRAY_SIZE(levels); i++)
 		if (!strcmp(value, levels[i].name))
 			return pass(c, "log-level", levels[i].level);
-	return refuse("--log-level", "use off, error, warn, info, debug or trace");
+	return refuse_value("--log-level", value, "use off, error, warn, info, debug or trace");
 }
 
 static int set_debug(struct compat *c, const char *value)
@@ -270,10 +275,10 @@ static const struct row {
 	{ "no-posix-lock", SUB, false, NULL, "no-posix-lock", NULL },
 	{ "killpriv-v2", BOTH, false, NULL, NULL, "on unless forbidden" },
 	{ "no-killpriv-v2", BOTH, false, NULL, "no-killpriv-v2", NULL },
-	{ "announce-submounts", BOTH, false, NULL, NULL, "always done" },
-	{ "no-announce-submounts", BOTH, false, NULL, NULL, "!submounts are always announced" },
-	{ "readdirplus", SUB, false, NULL, NULL, "always offered" },
-	{ "no-readdirplus", BOTH, false, NULL, NULL, "!it cannot be switched off" },
+	{ "announce-submounts", BOTH, false, NULL, NULL, "done unless forbidden" },
+	{ "no-announce-submounts", BOTH, false, NULL, "no-submounts", NULL },
+	{ "readdirplus", SUB, false, NULL, NULL, "offered unless forbidden" },
+	{ "no-readdirplus", BOTH, false, NULL, "no-readdirplus", NULL },
 	{ "inode-file-handles", LONG, true, set_handles, NULL, NULL },
 	{ "modcaps", BOTH, true, set_caps, NULL, NULL },
 	{ "translate-uid", LONG, true, NULL, "translate-uid", NULL },
@@ -449,6 +454,8 @@ int compat_parse(struct compat *c, int argc, char **argv)
 	if (!rc)
 		rc = check(c);
 	/* As there: no extended attributes unless asked for. */
+	if (!rc && c->no_handles)
+		rc = pass(c, "no-file-handles", NULL);
 	if (!rc && (c->xattrmap || !c->xattr))
 		rc = pass(c, "xattrmap", c->xattr ? c->xattrmap : ":unsupported:all:::");
 	return rc;
@@ -473,11 +480,25 @@ static int check_handles(const char *dir)
 	return fd < 0 ? refuse("--inode-file-handles=mandatory", strerror(errno)) : 0;
 }
 
+static int check_dir(const char *dir)
+{
+	int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return refuse_value("--shared-dir", dir, strerror(errno));
+	close(fd);
+	return 0;
+}
+
 static int set_limit(long nofile)
 {
 	struct rlimit lim = { (rlim_t)nofile, (rlim_t)nofile };
+	char text[24];
 
-	return setrlimit(RLIMIT_NOFILE, &lim) ? refuse("--rlimit-nofile", strerror(errno)) : 0;
+	snprintf(text, sizeof(text), "%ld", nofile);
+	return setrlimit(RLIMIT_NOFILE, &lim) ?
+		       refuse_value("--rlimit-nofile", text, strerror(errno)) :
+		       0;
 }
 
 /* A socket nobody answers at is in the way; anything else is not ours to remove. */
@@ -501,13 +522,16 @@ static int clear_path(const char *path, const struct sockaddr_un *addr)
 	return rc;
 }
 
+/* Said already when it fails. */
 static int give_to_group(const char *path, const char *name)
 {
 	const struct group *gr = name ? getgrnam(name) : NULL;
 
 	if (name && !gr)
-		return -EINVAL;
-	return gr && chown(path, (uid_t)-1, gr->gr_gid) ? -errno : 0;
+		return refuse_value("--socket-group", name, "no such group");
+	if (gr && chown(path, (uid_t)-1, gr->gr_gid))
+		return refuse_value("--socket-group", name, strerror(errno));
+	return 0;
 }
 
 /* The socket, listening, with its descriptor in c->fd. */
@@ -517,7 +541,7 @@ static int open_socket(struct compat *c)
 	int rc;
 
 	if (strlen(c->socket) >= sizeof(addr.sun_path))
-		return refuse(c->socket, "the path of the socket is too long");
+		return refuse_value("--socket-path", c->socket, "longer than 107 bytes");
 	strcpy(addr.sun_path, c->socket);
 	rc = clear_path(c->socket, &addr);
 	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -526,11 +550,10 @@ static int open_socket(struct compat *c)
 	c->bound = !rc;
 	if (!rc && chmod(c->socket, 0660))
 		rc = -errno;
-	if (!rc)
-		rc = give_to_group(c->socket, c->group);
-	if (!rc && listen(c->fd, 8))
-		rc = -errno;
-	return rc ? refuse(c->socket, strerror(-rc)) : 0;
+	if (rc)
+		return refuse_value("--socket-path", c->socket, strerror(-rc));
+	rc = give_to_group(c->socket, c->group);
+	return rc || !listen(c->fd, 8) ? rc : refuse(c->socket, strerror(errno));
 }
 
 static int pass_places(struct compat *c, const char *dir)
@@ -545,8 +568,10 @@ static int pass_places(struct compat *c, const char *dir)
 int compat_enter(struct compat *c)
 {
 	bool inside = strcmp(c->sandbox, "none") != 0;
-	int rc = c->nofile ? set_limit(c->nofile) : 0;
+	int rc = check_dir(c->dir);
 
+	if (!rc && c->nofile)
+		rc = set_limit(c->nofile);
 	if (!rc && c->need_handles)
 		rc = check_handles(c->dir);
 	if (!rc && c->socket)
@@ -556,6 +581,8 @@ int compat_enter(struct compat *c)
 				   c->seccomp);
 		c->bound = c->bound && rc; /* from now on the parent's to remove */
 	}
+	if (!rc && inside) /* nobody could reach it */
+		rc = pass(c, "rpc-socket", "none");
 	return rc ? rc : pass_places(c, inside ? SANDBOX_DIR : c->dir);
 }
 

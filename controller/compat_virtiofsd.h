@@ -23,7 +23,7 @@ struct compat {
 	int fd; /* -1: none */
 	unsigned int threads;
 	long nofile; /* 0: as it is */
-	bool xattr, need_handles;
+	bool xattr, need_handles, no_handles;
 	enum filter_action seccomp;
 	bool bound; /* the socket file is there, and ours to remove */
 };

@@ -611,6 +611,7 @@ static int check_devices(struct conf *conf)
 		/* Only NFS has the test mode. */
 		d->fs.null_io = d->fs.null_io && !strcmp(d->fs.type, "nfs");
 		d->fs.queue_size = (unsigned int)d->queue_size;
+		d->fs.sharers = conf->nr_devices;
 		d->fs.bounced = conf->dma;
 	}
 	return check_sockets(conf);

@@ -9,6 +9,8 @@
  * Signals: blocked everywhere but in this thread. While it serves, a signalfd takes them and the
  * first one asks for the ordered end. While it opens file systems or stops, which may wait for
  * servers and requests, they are let in and end the process at once; only the sockets are removed.
+ * Those that come within ECHO_MS of the first mean the same: a terminal and systemd signal both processes
+ * of a sandbox, and the outer one passes on what it gets.
  */
 #include <errno.h>
 #include <signal.h>
@@ -37,6 +39,7 @@ DOCA_LOG_REGISTER(VIRTIOFS);
 
 /* How long requests in flight may keep the end waiting: then a server or disk does not answer. */
 #define STOP_TIMEOUT_MS 5000
+#define ECHO_MS 250
 
 static struct app {
 	struct compat compat;
@@ -46,6 +49,7 @@ static struct app {
 	struct devtab devices;
 	struct rpc *rpc; /* NULL: no control socket */
 	sigset_t quit; /* SIGINT, SIGTERM, SIGHUP unless it was ignored */
+	uint64_t asked_ns; /* the ordered end; 0: not yet */
 } app; /* static for end_now() */
 
 static int setup_syslog(void)
@@ -78,6 +82,8 @@ static int setup_logging(void)
 
 static void end_now(int sig)
 {
+	if (app.asked_ns && clock_ns() - app.asked_ns < ECHO_MS * 1000000ull)
+		return;
 	captive_kill(&app.captive);
 	devtab_abandon(&app.devices);
 	rpc_abandon(app.rpc);
@@ -111,6 +117,7 @@ static void setup_signals(void)
 	pthread_sigmask(SIG_BLOCK, &blocked, NULL);
 	signal(SIGCHLD, SIG_DFL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a guest that writes beyond our limit gets EFBIG */
 }
 
 static void let_signals(bool in)
@@ -204,6 +211,7 @@ static int serve_signals(int fd)
 	for (;;) {
 		sig = wait_signal(fd);
 		if (sig != SIGCHLD) {
+			app.asked_ns = clock_ns();
 			DOCA_LOG_INFO("signal %d (%s): stopping", sig, strsignal(sig));
 			return EXIT_SUCCESS;
 		}

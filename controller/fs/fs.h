@@ -57,9 +57,11 @@ struct fs_config {
 	/* local, as the options of these names; see conf_local.def */
 	bool no_posix_lock, no_flock;
 	bool posix_acl, security_label, no_killpriv_v2, writeback, allow_direct_io, no_mapped_io;
+	bool no_submounts, no_readdirplus, no_file_handles;
 	const char *translate_uid, *translate_gid; /* rules of virtiofsd, with commas; or NULL */
 	const char *xattrmap; /* rules of virtiofsd; or NULL */
 	bool bounced; /* requests go through buffers of at most FS_MAX_IO bytes */
+	unsigned int sharers; /* devices of the process, for its limits; 0: this one */
 	unsigned int queue_size; /* of the device; 0: unknown. What waits keeps a place in one. */
 	const char *state_dir; /* where a back end may keep journals, or NULL */
 	const char *wrap; /* instruments, "log,delay=2ms,error=1%", outermost first, or NULL */

@@ -126,7 +126,9 @@ static void local_options(void **state)
 {
 	static const char *const flags[] = { "--no-posix-lock", "--no-flock", "--posix-acl",
 					     "--security-label", "--no-killpriv-v2", "--writeback",
-					     "--allow-direct-io", "--no-mapped-io" };
+					     "--allow-direct-io", "--no-mapped-io",
+					     "--no-submounts", "--no-readdirplus",
+					     "--no-file-handles" };
 	struct conf conf;
 
 	assert_int_equal(load(&conf, "--local", "/d", "--translate-uid", "map:0:1:2",

@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import time
@@ -21,6 +22,18 @@ def nohup_is_respected(case):
     server = case.server('--null', preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
     server.process.send_signal(signal.SIGHUP)
     client(case.path('sock'), 'probe')
+    server.stop_well()
+
+
+def limit_of_file_size(case):
+    """A guest that writes beyond ours gets an error; the kernel's SIGXFSZ would end the process."""
+    limit = (MIB, resource.RLIM_INFINITY)
+    server = case.server('--local', case.mkdir('share'),
+                         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit))
+    status, _, said = client(case.path('sock'), 'put', 'f', data=b'x' * 2 * MIB, status=None)
+    assert status == 1 and 'too large' in said, said
+    assert server.alive(), server.said()
+    assert os.path.getsize(case.path('share', 'f')) == MIB
     server.stop_well()
 
 
@@ -242,7 +255,7 @@ def log_names_requests(case):
 
 
 if __name__ == '__main__':
-    main([signals_end_it_in_order, nohup_is_respected, signals_while_requests_are_held,
+    main([signals_end_it_in_order, nohup_is_respected, limit_of_file_size, signals_while_requests_are_held,
           second_signal_ends_it_at_once, held_requests_delay_the_end_for_so_long,
           front_end_killed_under_load, ends_while_a_reset_drains, idle_costs_nothing, devices_of_one_file,
           as_many_devices_as_allowed,

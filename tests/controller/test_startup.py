@@ -3,6 +3,7 @@
 """Starting doca_virtiofs: what is refused, with which words; options from everywhere; captive mode."""
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -55,6 +56,24 @@ def bad_places_are_named(case):
     refused(case, ['--null', '--socket-path', case.path('file')], case.path('file'))
     assert os.path.exists(case.path('file'))
     refused(case, ['--null', '--socket-path', case.path('l' * 100)], 'l' * 100)
+
+
+def without_proc(case):
+    """Which the local file system needs for every open file."""
+    if os.geteuid():
+        raise Skip('needs root')
+    r = subprocess.run(['unshare', '--mount', 'sh', '-c', 'mount -t tmpfs none /proc/$$/fd && exec "$@"', 'sh', CTL, '--local',
+                        case.dir, '--socket-path', case.path('s')], stdout=subprocess.PIPE,
+                       stderr=subprocess.STDOUT, text=True, timeout=30)
+    if 'mount:' in r.stdout or 'unshare' in r.stdout:
+        raise Skip('no name spaces')
+    assert r.returncode == 1 and case.dir in r.stdout and '/proc' in r.stdout, r.stdout
+
+
+def too_few_descriptors(case):
+    few = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20))
+    r = run('--local', case.dir, '--socket-path', case.path('s'), preexec_fn=few)
+    assert r.returncode == 1 and 'RLIMIT_NOFILE is 20' in r.stdout, r.stdout
 
 
 def socket_in_use_is_left_alone(case):
@@ -190,7 +209,7 @@ def accepted(s):
 keep = []  # connections that stay open, unanswered
 
 if __name__ == '__main__':
-    main([bad_values_are_named, bad_places_are_named, socket_in_use_is_left_alone,
+    main([bad_values_are_named, bad_places_are_named, without_proc, too_few_descriptors, socket_in_use_is_left_alone,
           stale_socket_is_replaced, one_bad_device_stops_all, unreachable_nfs_server_is_named,
           refused_export_is_named, json_flags, null_nfs_environment,
           captive_status_is_the_command_s, captive_command_has_our_input,

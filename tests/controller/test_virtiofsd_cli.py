@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 
 from ctl import CTL, PATIENCE, Skip, client, main, until
 
@@ -113,6 +114,12 @@ def proxmox_spelling(case):
               '--posix-acl', '--xattr', '--writeback', '--inode-file-handles=prefer')
 
 
+def vmspawn_spelling(case):
+    """systemd-vmspawn and mkosi."""
+    spellings(case, '--shared-dir', '{}/share', '--xattr', '--no-announce-submounts', '--sandbox=chroot',
+              '--inode-file-handles=never', '--no-readdirplus')
+
+
 def c_daemon_spelling(case):
     spellings(case, '-f', '-d', '-o', 'source={}/share', '-o', 'cache=none,no_writeback,no_xattr,log_level=debug',
               '-o', 'announce_submounts,killpriv_v2')
@@ -138,22 +145,20 @@ def refused_by_name(case):
             (['--fd=3'], '--fd', '--socket-path'),
             (['--uid-map=:0:1000:1:'], '--uid-map'),
             (['--gid-map', ':0:1000:1:'], '--gid-map'),
-            (['--seccomp=mostly'], '--seccomp'),
+            (['--seccomp=mostly'], '--seccomp=mostly'),
             (['--cache=sometimes'], 'sometimes'),
-            (['--sandbox=jail'], '--sandbox'),
-            (['--no-announce-submounts'], '--no-announce-submounts'),
-            (['--no-readdirplus'], '--no-readdirplus'),
-            (['--inode-file-handles=never'], 'never'),
+            (['--sandbox=jail'], '--sandbox=jail'),
+            (['--inode-file-handles=often'], '--inode-file-handles=often'),
             (['--modcaps=-sys_admim'], '--modcaps'),
             (['-o', 'modcaps=sys_admin'], '--modcaps'),
             (['--migration-mode=find-paths'], '--migration-mode'),
             (['--daemonize'], '--daemonize'),
-            (['--thread-pool-size=many'], '--thread-pool-size'),
+            (['--thread-pool-size=many'], '--thread-pool-size=many'),
             (['--rlimit-nofile=-1'], '--rlimit-nofile'),
             (['--log-level=loud'], '--log-level'),
             (['--readonly=yes'], '--readonly'),
             (['--cache'], '--cache'),
-            (['--socket-group=no-such-group'], 'sock'),
+            (['--socket-group=no-such-group'], 'no-such-group'),
             (['--xattrmap=:nonsense'], 'xattrmap'),
             (['--translate-uid=nonsense'], 'translate-uid')):
         status, said = run(case, *base, *args)
@@ -170,7 +175,9 @@ def missing_directory_is_named(case):
     need_root()
     for sandbox in ('none', 'chroot', 'namespace'):
         status, said = run(case, '--shared-dir', '{}/none', '--socket-path', '{}/sock', '--sandbox', sandbox)
-        assert status == 1 and 'none' in said and 'No such file' in said, said
+        assert status == 1 and case.path('none') in said and 'No such file' in said, said
+        status, said = run(case, '--shared-dir', case.file('file'), '--socket-path', '{}/sock', '--sandbox', sandbox)
+        assert status == 1 and case.path('file') in said and 'Not a directory' in said, said
         assert not os.path.exists(case.path('sock')), sandbox
 
 
@@ -183,6 +190,17 @@ def socket_of_another_is_left_alone(case):
     case.file('plain', 'x')
     status, said = run(case, '--shared-dir', '{}/share', '--socket-path', '{}/plain', '--sandbox=none')
     assert status == 1 and os.path.exists(case.path('plain')), said
+
+
+def second_one_harms_no_other(case):
+    """To know that the socket is in use it knocks; the first one waits for its front end all the same."""
+    share(case)
+    d = Daemon(case, '--shared-dir={}/share', '--socket-path={}/sock', '--sandbox=none')
+    for _ in range(5):
+        status, said = run(case, '--shared-dir', '{}/share', '--socket-path', '{}/sock', '--sandbox=none')
+        assert status == 1 and 'in use' in said, said
+    assert client(d.sock, 'cat', 'hello') == b'from the host'
+    d.ends()
 
 
 def socket_and_group(case):
@@ -226,6 +244,24 @@ def sandbox_namespace(case):
     d.process.send_signal(signal.SIGTERM)
     d.ends()
     assert not os.path.exists(d.sock)
+
+
+def signals_to_all_processes(case):
+    """As a terminal and systemd send them, and the one outside passes its own on: that is not a second one."""
+    need_root()
+    share(case)
+    for sig in (signal.SIGINT, signal.SIGTERM):
+        d = Daemon(case, '--shared-dir={}/share', '--socket-path={}/sock')
+        inside = d.inside()
+        d.process.send_signal(sig)
+        for _ in range(20):
+            try:
+                os.kill(inside, sig)
+            except ProcessLookupError:
+                break
+            time.sleep(0.001)
+        d.ends()
+        assert not os.path.exists(d.sock)
 
 
 def sandbox_chroot(case):
@@ -280,7 +316,7 @@ def mounts_of_the_host_are_seen(case):
 
 if __name__ == '__main__':
     main([capabilities_are_json, descriptor_is_found, libvirt_spelling, libvirt_separate_options,
-          kata_spelling, proxmox_spelling, c_daemon_spelling, commas_in_paths, refused_by_name,
-          missing_directory_is_named, socket_of_another_is_left_alone, socket_and_group,
-          sandbox_namespace, sandbox_chroot, sandbox_none, killed_parent_takes_all_along,
+          kata_spelling, proxmox_spelling, vmspawn_spelling, c_daemon_spelling, commas_in_paths, refused_by_name,
+          missing_directory_is_named, socket_of_another_is_left_alone, second_one_harms_no_other, socket_and_group,
+          sandbox_namespace, signals_to_all_processes, sandbox_chroot, sandbox_none, killed_parent_takes_all_along,
           mounts_of_the_host_are_seen])

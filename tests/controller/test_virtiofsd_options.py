@@ -25,8 +25,7 @@ no_flock posix_lock no_posix_lock readdirplus no_readdirplus writeback no_writeb
 no_allow_direct_io announce_submounts killpriv_v2 no_killpriv_v2 sandbox=namespace sandbox=chroot posix_acl
 no_posix_acl security_label no_security_label log_level=err max_idle_threads=10 debug'''.split()
 # What keeps its meaning elsewhere, or has none here.
-REFUSED = {'no-announce-submounts', 'inode-file-handles=never', 'no-readdirplus', 'uid-map', 'gid-map',
-           'migration-mode', 'migration-on-error', 'migration-verify-handles', 'migration-confirm-paths',
+REFUSED = {'uid-map', 'gid-map', 'migration-mode', 'migration-on-error', 'migration-verify-handles', 'migration-confirm-paths',
            'daemonize', 'timeout', 'max-idle-threads'}
 
 

@@ -637,6 +637,12 @@ static void test_few_descriptors(void **state)
 			break;
 	}
 	assert_int_equal(err, -ENFILE);
+	assert_int_equal(op_lookup(&d, ROOT, name, &e), -ENOENT);
+	assert_int_equal(op_write(&d, fh[0], "x", 1, 0, 0), 1);
+	assert_int_equal(op_lookup(&d, ROOT, "f0", &e), 0);
+	assert_int_equal(op_open(&d, e.nodeid, O_RDWR | O_TRUNC, &fh[n]), -ENFILE);
+	assert_int_equal(op_getattr(&d, e.nodeid, &e.attr), 0);
+	assert_int_equal(e.attr.size, 1);
 	assert_true(n >= FEW_FDS / 4);
 	/* Full, and yet everything else goes on. */
 	assert_int_equal(op_lookup(&d, ROOT, "d77", &sub), 0);
@@ -686,6 +692,7 @@ static void test_nodes_with_descriptors(void **state)
 		ids[n] = e.nodeid;
 	}
 	assert_int_equal(err, -ENFILE);
+	assert_int_not_equal(access(in_dir(name), F_OK), 0);
 	assert_int_equal(n - 1, FD_NODES - 1); /* the root has one */
 	op_forget(&d, ids[0], 1);
 	assert_int_equal(op_lookup(&d, ROOT, "d50", &e), 0);

@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <linux/magic.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,6 +31,7 @@ static sem_t gate;
 static int at_gate, timed_out; /* atomic */
 static pthread_t main_thread;
 static int watched_fd = -1, closed_here; /* atomic */
+static long pretend; /* that what is opened now is on such a file system */
 static int fail_write; /* descriptor, when the next completion is to say EAGAIN */
 
 static void wait_here(const char *name)
@@ -82,9 +85,36 @@ unsigned int io_uring_peek_batch_cqe(struct io_uring *ring, struct io_uring_cqe 
 	return n;
 }
 
+/* In place of libc's: the file system may be a server's. */
+int fstatfs(int fd, struct statfs *st)
+{
+	int err = (int)syscall(SYS_fstatfs, fd, st);
+
+	if (pretend)
+		st->f_type = pretend;
+	return err;
+}
+
 static struct local_thread *thread(void)
 {
 	return container_of(d.ft, struct local_thread, ft);
+}
+
+/* Until it waits for the gate. */
+static void start_at_gate(struct call *c)
+{
+	call_start(c);
+	while (!__atomic_load_n(&at_gate, __ATOMIC_ACQUIRE) &&
+	       !__atomic_load_n(&timed_out, __ATOMIC_ACQUIRE))
+		;
+}
+
+static void let_through(struct call *c)
+{
+	assert_false(c->done);
+	assert_int_equal(__atomic_load_n(&timed_out, __ATOMIC_ACQUIRE), 0);
+	sem_post(&gate);
+	assert_int_equal(call_wait(c), 0);
 }
 
 /* Slow once: from then on elsewhere, and back when it is fast again. */
@@ -107,25 +137,50 @@ static void test_slow_lookup(void **state)
 
 	call_init(&slow, &d, FUSE_LOOKUP, ROOT);
 	slow.req.name[0] = "gate";
-	call_start(&slow);
-	while (!__atomic_load_n(&at_gate, __ATOMIC_ACQUIRE) &&
-	       !__atomic_load_n(&timed_out, __ATOMIC_ACQUIRE))
-		;
+	start_at_gate(&slow);
 	for (int i = 0; i < 100; i++) {
 		assert_int_equal(op_read(&d, fh, buf, sizeof(buf), 0), 6);
 		assert_int_equal(op_getattr(&d, node, &attr), 0);
 		assert_int_equal(op_lookup(&d, ROOT, "fast", &e), 0);
 		assert_true(e.nodeid == node);
 	}
-	assert_false(slow.done);
-	assert_int_equal(__atomic_load_n(&timed_out, __ATOMIC_ACQUIRE), 0);
-	sem_post(&gate);
-	assert_int_equal(call_wait(&slow), 0);
+	let_through(&slow);
 	assert_true(slow.out.entry.nodeid);
 
 	for (int i = 0; thread()->cold && i < 10000; i++)
 		assert_int_equal(op_getattr(&d, node, &attr), 0);
 	assert_int_equal(thread()->cold, 0);
+	assert_int_equal(op_release(&d, fh), 0);
+}
+
+/* So does a RENAME, and what it replaced stays within reach all the same. */
+static void test_slow_rename(void **state)
+{
+	static struct call c;
+	struct fuse_attr attr;
+	struct fuse_entry_out e;
+	uint64_t fh, old;
+	int fds;
+
+	assert_int_equal(op_unlink(&d, ROOT, "gate"), 0);
+	old = make_file("replaced", 0644);
+	make_file("new", 0644);
+	assert_int_equal(rename(in_dir("replaced"), in_dir("gate")), 0);
+	fdcache_drop(thread());
+	fds = open_fds();
+	thread()->cold = 8;
+	call_init(&c, &d, FUSE_RENAME2, ROOT);
+	c.req.name[0] = "new";
+	c.req.name[1] = "gate";
+	c.arg.rename2.newdir = ROOT;
+	start_at_gate(&c);
+	thread()->cold = 0;
+	assert_int_equal(op_getattr(&d, ROOT, &attr), 0);
+	let_through(&c);
+	assert_int_equal(open_fds(), fds + (thread()->lfs->mounts[0].fd >= 0));
+	assert_int_equal(op_lookup(&d, ROOT, "new", &e), -ENOENT);
+	thread()->cold = 0;
+	assert_int_equal(op_open(&d, old, O_RDONLY, &fh), 0);
 	assert_int_equal(op_release(&d, fh), 0);
 }
 
@@ -186,6 +241,84 @@ static void test_large_files_are_closed_away(void **state)
 	expect_closed_away();
 }
 
+/* What a server answers keeps nobody waiting, not even at first. */
+static void test_remote(void **state)
+{
+	static struct call first;
+	struct fuse_entry_out e;
+	struct fuse_attr attr;
+	struct drive here = d;
+	struct lfh *f;
+	uint64_t fh;
+	int fd;
+
+	pretend = NFS_SUPER_MAGIC;
+	drive_open_cfg(&d, &fs_local, &local_cfg);
+	pretend = 0;
+	call_init(&first, &d, FUSE_LOOKUP, ROOT);
+	first.req.name[0] = "gate";
+	start_at_gate(&first);
+	assert_int_equal(op_getattr(&d, ROOT, &attr), 0);
+	sem_post(&gate); /* for the second handle, should it be so young */
+	let_through(&first);
+	assert_true(thread()->cold > 200);
+	thread()->cold = 0; /* as after so many fast ones */
+
+	assert_int_equal(op_lookup(&d, ROOT, "fast", &e), 0);
+	assert_int_equal(op_open(&d, e.nodeid, O_RDWR, &fh), 0);
+	fd = dup(0);
+	close(fd);
+	watch_fd(fd); /* will be FLUSH's */
+	call_init(&first, &d, FUSE_FLUSH, e.nodeid);
+	first.arg.flush.fh = fh;
+	assert_int_equal(call_run(&first), 0);
+	assert_int_equal(__atomic_load_n(&closed_here, __ATOMIC_RELAXED), 0);
+	f = lfh_get(&thread()->lfs->fhs, fh, false);
+	watch_fd(f->fd);
+	lfh_put(&thread()->lfs->fhs, f);
+	assert_int_equal(op_release(&d, fh), 0);
+	while (fcntl(watched_fd, F_GETFD) >= 0)
+		d.fs->ops->poll(d.ft);
+	assert_int_equal(__atomic_load_n(&closed_here, __ATOMIC_RELAXED), -1);
+	__atomic_store_n(&watched_fd, -1, __ATOMIC_RELAXED);
+	drive_close(&d);
+	d = here;
+}
+
+/* Where handles do not last, directories stay reachable by descriptors: see mount_forgets(). */
+static void test_forgotten_handles(void **state)
+{
+	struct drive here = d;
+
+	pretend = FUSE_SUPER_MAGIC;
+	drive_open_cfg(&d, &fs_local, &local_cfg);
+	pretend = 0;
+	assert_int_equal(thread()->lfs->mounts[0].fd, -1);
+	drive_close(&d);
+	local_cfg.no_file_handles = true;
+	drive_open_cfg(&d, &fs_local, &local_cfg);
+	local_cfg.no_file_handles = false;
+	assert_int_equal(thread()->lfs->mounts[0].fd, -1);
+	drive_close(&d);
+	d = here;
+}
+
+/* The guest of one device of several cannot have all descriptors. */
+static void test_shared_limit(void **state)
+{
+	uint32_t alone = thread()->lfs->fhs.max;
+	struct drive here = d;
+
+	if (alone < 4 * 1024)
+		skip();
+	local_cfg.sharers = 4;
+	drive_open_cfg(&d, &fs_local, &local_cfg);
+	local_cfg.sharers = 0;
+	assert_int_equal(thread()->lfs->fhs.max, alone / 4);
+	drive_close(&d);
+	d = here;
+}
+
 /* A write that the ring did not do takes setuid along when it is done in place. */
 static void test_kill_again(void **state)
 {
@@ -213,6 +346,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_slow_lookup),
+		cmocka_unit_test(test_slow_rename),
+		cmocka_unit_test(test_remote),
+		cmocka_unit_test(test_forgotten_handles),
+		cmocka_unit_test(test_shared_limit),
 		cmocka_unit_test(test_large_files_are_closed_away),
 		cmocka_unit_test(test_kill_again),
 	};

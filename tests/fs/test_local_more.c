@@ -20,6 +20,7 @@
 #include "local_fixture.h"
 
 #define OWN_GROUP 4321
+#define LINKS_MOST 66000 /* ext4 has 65000 */
 
 static struct call big; /* for the operations without a helper */
 
@@ -246,6 +247,29 @@ static void test_replaced(void **state)
 	assert_int_equal(op_unlink(&d, ROOT, "target"), 0);
 }
 
+/* More names than the file system lets a file have: EMLINK. link(2) on the host makes all but the last. */
+static void test_links_most(void **state)
+{
+	uint64_t node = make_file("l", 0644);
+	struct fuse_entry_out e;
+	char name[32];
+	int n = 0;
+
+	assert_int_equal(op_mkdir(&d, ROOT, "ls", 0755, &e), 0);
+	do {
+		snprintf(name, sizeof(name), "ls/%d", n);
+	} while (!link(in_dir("l"), in_dir(name)) && ++n < LINKS_MOST);
+	if (n < LINKS_MOST) {
+		assert_int_equal(errno, EMLINK);
+		assert_int_equal(link_run(node, "one too many"), -EMLINK);
+		assert_int_equal(op_unlink(&d, e.nodeid, "0"), 0);
+		assert_int_equal(link_run(node, "the last"), 0);
+		assert_int_equal(big.out.entry.attr.nlink, n + 1);
+		assert_int_equal(op_unlink(&d, ROOT, "the last"), 0);
+	}
+	assert_int_equal(op_unlink(&d, ROOT, "l"), 0);
+}
+
 static void test_whiteout(void **state)
 {
 	struct fuse_entry_out e;
@@ -409,6 +433,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_replaced),
 		cmocka_unit_test(test_statx),
+		cmocka_unit_test(test_links_most),
 		cmocka_unit_test(test_tmpfile),
 		cmocka_unit_test(test_copy_file_range_64),
 		cmocka_unit_test(test_file_attributes),

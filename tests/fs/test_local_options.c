@@ -62,6 +62,9 @@ static void test_flags_follow(void **state)
 		{ { .writeback = true, .cache = FS_CACHE_AUTO }, FUSE_WRITEBACK_CACHE, 0 },
 		{ { .security_label = true }, FUSE_SECURITY_CTX, 0 },
 		{ { .no_killpriv_v2 = true }, 0, FUSE_HANDLE_KILLPRIV_V2 },
+		{ { .no_submounts = true }, FUSE_READDIRPLUS_AUTO, FUSE_SUBMOUNTS },
+		{ { .no_readdirplus = true }, FUSE_SUBMOUNTS,
+		  FUSE_READDIRPLUS_AUTO | FUSE_DO_READDIRPLUS },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {

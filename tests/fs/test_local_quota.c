@@ -50,6 +50,18 @@ static int ioctl_dir(uint64_t fh, uint32_t flags, uint32_t cmd, struct fsxattr *
 	return 0;
 }
 
+static int ioctl_flags(uint64_t fh, uint32_t cmd, unsigned int *flags)
+{
+	call_init(&big, &d, FUSE_IOCTL, ROOT);
+	big.arg.ioctl = (struct fuse_ioctl_in){ .fh = fh, .cmd = cmd, .flags = FUSE_IOCTL_DIR,
+						.in_size = sizeof(*flags), .out_size = sizeof(*flags) };
+	call_data(&big, flags, sizeof(*flags));
+	call_room(&big, sizeof(*flags));
+	if (!call_run(&big) && cmd == FS_IOC_GETFLAGS)
+		memcpy(flags, big.buf, sizeof(*flags));
+	return big.err;
+}
+
 static int set_quota(uint64_t kib, uint64_t inodes)
 {
 	struct dqblk dq = { .dqb_bhardlimit = kib, .dqb_ihardlimit = inodes,
@@ -199,6 +211,37 @@ static void test_inodes(void **state)
 	assert_int_equal(op_mkdir(&d, project, "n0", 0755, &e), 0);
 }
 
+/* A shared directory that the host gave a project keeps its guest in it. */
+static void test_own_project_is_kept(void **state)
+{
+	struct fs_config cfg = { .type = "local", .dir = in_dir("p") };
+	struct drive outside = d;
+	struct fsxattr fx;
+	unsigned int flags;
+	uint64_t fh;
+
+	drive_open_cfg(&d, &fs_local, &cfg);
+	assert_int_equal(op_opendir(&d, ROOT, &fh), 0);
+	assert_int_equal(ioctl_dir(fh, FUSE_IOCTL_DIR, FS_IOC_FSGETXATTR, &fx), 0);
+	assert_int_equal(fx.fsx_projid, PROJECT);
+	fx.fsx_projid = 0;
+	assert_int_equal(ioctl_dir(fh, FUSE_IOCTL_DIR, FS_IOC_FSSETXATTR, &fx), -EPERM);
+	fx.fsx_projid = PROJECT;
+	fx.fsx_xflags &= ~(unsigned int)FS_XFLAG_PROJINHERIT;
+	assert_int_equal(ioctl_dir(fh, FUSE_IOCTL_DIR, FS_IOC_FSSETXATTR, &fx), -EPERM);
+	fx.fsx_xflags |= FS_XFLAG_PROJINHERIT | FS_XFLAG_NODUMP;
+	assert_int_equal(ioctl_dir(fh, FUSE_IOCTL_DIR, FS_IOC_FSSETXATTR, &fx), 0);
+	assert_int_equal(ioctl_flags(fh, FS_IOC_GETFLAGS, &flags), 0);
+	assert_true(flags & FS_PROJINHERIT_FL);
+	flags &= ~(unsigned int)(FS_PROJINHERIT_FL | FS_NODUMP_FL);
+	assert_int_equal(ioctl_flags(fh, FS_IOC_SETFLAGS, &flags), -EPERM);
+	flags |= FS_PROJINHERIT_FL;
+	assert_int_equal(ioctl_flags(fh, FS_IOC_SETFLAGS, &flags), 0);
+	assert_int_equal(op_releasedir(&d, fh), 0);
+	drive_close(&d);
+	d = outside;
+}
+
 /* An ext4 of our own below image_dir; false: not on this machine. */
 static bool mount_image(void)
 {
@@ -231,7 +274,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_project_id), cmocka_unit_test(test_statfs),
 		cmocka_unit_test(test_inherited),  cmocka_unit_test(test_blocks),
-		cmocka_unit_test(test_inodes),
+		cmocka_unit_test(test_inodes),	   cmocka_unit_test(test_own_project_is_kept),
 	};
 	char base[80];
 	int ret;

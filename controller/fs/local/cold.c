@@ -6,14 +6,15 @@
  * thread of it. What is not, on a disk or a network, keeps the thread, and all other requests with it.
  * So operations are timed. After one that took longer than SLOW_NS the next COLD_TRY go to workers
  * (worker.c). Those tell whether they had to wait; when one had, it is COLD_RUN again. A thread that
- * was only preempted, and caches that are warm again, so come back soon.
+ * was only preempted, and caches that are warm again, so come back soon. On a file system whose server
+ * is elsewhere they go to workers from the start, and come back after COLD_REMOTE that did not wait.
  *
  * All of these operations come from a guest's kernel that has ordered those which depend on each
  * other, and ran on several I/O threads at once before: node and handle tables, mounts and open
  * directories are made for that. What belongs to the I/O thread (descriptor cache, buffers,
  * credentials) each worker has for itself: req->ft is the worker's while an operation runs there, and
- * local_done() leaves the answer for the I/O thread to give. RENAME stays in place: the names were
- * looked up just before, and what it replaces is kept in the I/O thread's cache (create.c).
+ * local_done() leaves the answer for the I/O thread to give. What RENAME replaced (create.c) comes with
+ * the answer, for the I/O thread's cache.
  */
 #include <sys/resource.h>
 
@@ -24,6 +25,7 @@
 #define SLOW_NS 1000000
 #define COLD_TRY 8
 #define COLD_RUN 32
+#define COLD_REMOTE 256
 
 static void (*const cold_op[FS_OP_LIMIT])(struct fs_req *req) = {
 	[FUSE_LOOKUP] = local_op_lookup,
@@ -35,6 +37,7 @@ static void (*const cold_op[FS_OP_LIMIT])(struct fs_req *req) = {
 	[FUSE_MKDIR] = local_op_mkdir,
 	[FUSE_UNLINK] = local_op_remove,
 	[FUSE_RMDIR] = local_op_remove,
+	[FUSE_RENAME] = local_op_rename,
 	[FUSE_LINK] = local_op_link,
 	[FUSE_OPEN] = local_op_open,
 	[FUSE_STATFS] = local_op_statfs,
@@ -48,6 +51,7 @@ static void (*const cold_op[FS_OP_LIMIT])(struct fs_req *req) = {
 	[FUSE_CREATE] = local_op_create,
 	[FUSE_IOCTL] = local_op_ioctl,
 	[FUSE_READDIRPLUS] = local_op_readdirplus,
+	[FUSE_RENAME2] = local_op_rename,
 	[FUSE_LSEEK] = local_op_lseek,
 	[FUSE_SYNCFS] = local_op_syncfs,
 	[FUSE_TMPFILE] = local_op_tmpfile,
@@ -83,14 +87,27 @@ static int cold_work(struct fs_req *req)
 	return job->err;
 }
 
+static unsigned int cold_run(const struct local_fs *lfs, unsigned int of_a_disk)
+{
+	return local_is_remote(lfs) ? COLD_REMOTE : of_a_disk;
+}
+
+unsigned int local_cold_start(const struct local_fs *lfs)
+{
+	return cold_run(lfs, 0);
+}
+
 static void cold_worked(struct fs_req *req, int err)
 {
 	struct local_thread *t = local_thread_of(req);
+	struct lreq *job = local_lreq(req);
 
-	if (local_lreq(req)->slow)
-		t->cold = max(t->cold, (unsigned int)COLD_RUN);
+	if (job->slow)
+		t->cold = max(t->cold, cold_run(t->lfs, COLD_RUN));
 	else
 		t->cold -= t->cold > 0;
+	if (job->kept_fd >= 0)
+		fdcache_keep(t, job->kept_id, job->kept_fd);
 	fs_req_done(req, err);
 }
 
@@ -100,6 +117,7 @@ void local_op_cold(struct fs_req *req)
 	uint64_t start;
 
 	if (unlikely(t->cold) && local_worker_ready(t)) {
+		local_lreq(req)->kept_fd = -1;
 		local_work(t, req, cold_work, cold_worked);
 		return;
 	}
@@ -109,7 +127,7 @@ void local_op_cold(struct fs_req *req)
 	/* The request may be gone. */
 	t->cold_clock = clock_ns();
 	if (unlikely(t->cold_clock - start > SLOW_NS))
-		t->cold = COLD_TRY;
+		t->cold = cold_run(t->lfs, COLD_TRY);
 }
 
 void local_done(struct fs_req *req, int err)

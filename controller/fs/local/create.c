@@ -62,7 +62,7 @@ static int do_symlink(struct fs_req *req, int dirfd)
 	return symlinkat(req->name[1], dirfd, req->name[0]);
 }
 
-/* The new name's node, its entry in the reply, its label. What cannot have its label goes again. */
+/* The new name's node, its entry in the reply, its label. What cannot have them goes again. */
 static int entry_of_new(struct fs_req *req, const struct lnode *parent, int dirfd,
 			struct lnode **ret_child)
 {
@@ -70,17 +70,17 @@ static int entry_of_new(struct fs_req *req, const struct lnode *parent, int dirf
 	struct lfd lfd;
 	int err = local_node_of_name(t, parent, dirfd, req->name[0], req->entry, ret_child);
 
-	if (err || !req->label_name)
-		return err;
-	err = local_node_fd(t, *ret_child, &lfd);
-	if (!err) {
-		err = local_set_label(req, lfd.fd);
-		local_fd_put(&lfd);
+	if (!err && req->label_name) {
+		err = local_node_fd(t, *ret_child, &lfd);
+		if (!err) {
+			err = local_set_label(req, lfd.fd);
+			local_fd_put(&lfd);
+		}
+		if (err)
+			local_node_put(req, *ret_child);
 	}
-	if (err) {
+	if (err)
 		unlinkat(dirfd, req->name[0], req->in->opcode == FUSE_MKDIR ? AT_REMOVEDIR : 0);
-		local_node_put(req, *ret_child);
-	}
 	return err;
 }
 
@@ -127,7 +127,16 @@ void local_op_symlink(struct fs_req *req)
 	make_entry(req, 0, do_symlink);
 }
 
-/* how: the flags of open() that make a new file. */
+static int create_handle(struct fs_req *req, struct lnode *ln, int fd)
+{
+	struct local_fs *lfs = local_thread_of(req)->lfs;
+
+	req->create_open->open_flags = req->ft->fs->cache.open_flags;
+	return lfh_open(&lfs->fhs, fd, local_lreq(req)->open_flags | O_CREAT, local_node_kind(lfs, ln),
+			NULL, &req->create_open->fh);
+}
+
+/* how: the flags of open() that make a new file. Its node and its handle, or no file. */
 static int create_new(struct fs_req *req, const struct lnode *parent, int dirfd, const char *name,
 		      int how, struct lnode **ret_node)
 {
@@ -145,35 +154,21 @@ static int create_new(struct fs_req *req, const struct lnode *parent, int dirfd,
 	if ((local_lreq(req)->open_flags & O_DIRECT) && fcntl(fd, F_SETFL, O_DIRECT))
 		local_lreq(req)->open_flags &= ~O_DIRECT;
 	err = local_node_of_fd(t, parent, fd, req->entry, ret_node);
-	if (!err && req->label_name) {
-		err = local_set_label(req, fd);
+	if (!err) {
+		err = req->label_name ? local_set_label(req, fd) : 0;
+		if (!err)
+			err = create_handle(req, *ret_node, fd);
 		if (err)
 			local_node_put(req, *ret_node);
 	}
 	if (!err)
-		return fd;
+		return 0;
 	if (how & O_CREAT) {
 		cred_root();
 		unlinkat(dirfd, name, 0);
 	}
 	close(fd);
 	return err;
-}
-
-static void create_reply(struct fs_req *req, struct lnode *ln, int fd)
-{
-	struct local_thread *t = local_thread_of(req);
-	int err = lfh_open(&t->lfs->fhs, fd, local_lreq(req)->open_flags | O_CREAT,
-			   local_node_kind(t->lfs, ln), NULL, &req->create_open->fh);
-
-	if (err) {
-		close(fd);
-		local_node_put(req, ln);
-		local_done(req, err);
-		return;
-	}
-	req->create_open->open_flags = req->ft->fs->cache.open_flags;
-	local_entry_done(req, ln);
 }
 
 /*
@@ -186,23 +181,23 @@ void local_op_create(struct fs_req *req)
 	struct local_thread *t = local_thread_of(req);
 	struct lnode *parent, *child = NULL;
 	struct lfd dir;
-	int fd;
+	int err;
 
 	local_lreq(req)->open_flags = local_open_flags(t->lfs, req->create->flags);
-	fd = parent_get(req, req->in->nodeid, req->name[0], &parent, &dir);
-	if (fd) {
-		local_done(req, fd);
+	err = parent_get(req, req->in->nodeid, req->name[0], &parent, &dir);
+	if (err) {
+		local_done(req, err);
 		return;
 	}
-	fd = create_new(req, parent, dir.fd, req->name[0], O_CREAT | O_EXCL, &child);
-	if (fd == -EEXIST && !(req->create->flags & O_EXCL))
-		fd = -ESTALE;
+	err = create_new(req, parent, dir.fd, req->name[0], O_CREAT | O_EXCL, &child);
+	if (err == -EEXIST && !(req->create->flags & O_EXCL))
+		err = -ESTALE;
 	local_fd_put(&dir);
 	local_node_put(req, parent);
-	if (fd < 0)
-		local_done(req, fd);
+	if (err)
+		local_done(req, err);
 	else
-		create_reply(req, child, fd);
+		local_entry_done(req, child);
 }
 
 /* A file without a name; LINK may give it one, unless it is O_EXCL. */
@@ -211,25 +206,25 @@ void local_op_tmpfile(struct fs_req *req)
 	struct local_thread *t = local_thread_of(req);
 	struct lnode *parent, *child = NULL;
 	struct lfd dir;
-	int fd;
+	int err;
 
 	local_lreq(req)->open_flags = local_open_flags(t->lfs, req->create->flags);
-	fd = parent_get(req, req->in->nodeid, NULL, &parent, &dir);
-	if (fd) {
-		local_done(req, fd);
+	err = parent_get(req, req->in->nodeid, NULL, &parent, &dir);
+	if (err) {
+		local_done(req, err);
 		return;
 	}
-	fd = create_new(req, parent, dir.fd, ".",
-			O_TMPFILE | (int)(req->create->flags & O_EXCL), &child);
+	err = create_new(req, parent, dir.fd, ".",
+			 O_TMPFILE | (int)(req->create->flags & O_EXCL), &child);
 	/* What a file system without them says. */
-	if (fd == -EISDIR)
-		fd = -EOPNOTSUPP;
+	if (err == -EISDIR)
+		err = -EOPNOTSUPP;
 	local_fd_put(&dir);
 	local_node_put(req, parent);
-	if (fd < 0)
-		local_done(req, fd);
+	if (err)
+		local_done(req, err);
 	else
-		create_reply(req, child, fd);
+		local_entry_done(req, child);
 }
 
 /* linkat() of a descriptor: by itself with the right to, else by its path in /proc. */
@@ -325,10 +320,16 @@ static void keep_replaced(struct fs_req *req, int dirfd)
 {
 	struct local_thread *t = local_thread_of(req);
 	struct lnode *ln = local_node_known(t, dirfd, req->name[1]);
+	struct lreq *job = local_lreq(req);
 	struct lfd kept;
 
-	if (ln && ln->key.fmt == S_IFREG && !local_node_fd(t, ln, &kept))
+	if (ln && ln->key.fmt == S_IFREG && !local_node_fd(t, ln, &kept)) {
+		if (t->is_worker) {
+			job->kept_fd = fcntl(kept.fd, F_DUPFD_CLOEXEC, 0);
+			job->kept_id = nodetab_id(&ln->node);
+		}
 		local_fd_put(&kept);
+	}
 	local_node_put(req, ln);
 }
 

@@ -103,6 +103,13 @@ bool fdcache_put(struct local_thread *t, uint64_t nodeid, int fd, bool is_file)
 	return true;
 }
 
+void fdcache_keep(struct local_thread *t, uint64_t nodeid, int fd)
+{
+	t->op_seq++;
+	if (fdcache_get(t, nodeid) >= 0 || !fdcache_put(t, nodeid, fd, true))
+		close(fd);
+}
+
 void fdcache_evict(struct local_thread *t, uint64_t nodeid)
 {
 	struct lfdslot *set = fdcache_set(&t->cache, nodeid);

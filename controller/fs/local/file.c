@@ -34,19 +34,23 @@ int local_open_flags(const struct local_fs *lfs, uint32_t guest_flags)
 	return flags;
 }
 
-static void open_finish(struct fs_req *req, int err)
+static void open_done(struct fs_req *req, int err)
 {
-	struct local_thread *t = local_thread_of(req);
-	struct lreq *job = local_lreq(req);
-
 	if (!err)
-		err = lfh_open(&t->lfs->fhs, job->lfd.fd, job->open_flags, job->kind, NULL,
-			       &req->opened->fh);
-	if (err)
-		close(job->lfd.fd);
-	else
 		req->opened->open_flags = req->ft->fs->cache.open_flags;
 	local_done(req, err);
+}
+
+static void open_truncated(struct fs_req *req, int err)
+{
+	struct lfh_table *fhs = &local_thread_of(req)->lfs->fhs;
+	bool large;
+	int fd;
+
+	if (err) /* we use it still: nothing to close yet */
+		lfh_close(fhs, req->opened->fh, false, &fd, &large);
+	lfh_put(fhs, local_lreq(req)->fh);
+	open_done(req, err);
 }
 
 static int open_truncate(struct fs_req *req)
@@ -55,11 +59,11 @@ static int open_truncate(struct fs_req *req)
 
 	if (req->open->open_flags & FUSE_OPEN_KILL_SUIDGID)
 		err = cred_root_kill();
-	if (!err && ftruncate(local_lreq(req)->lfd.fd, 0))
+	if (!err && ftruncate(local_lreq(req)->fh->fd, 0))
 		err = -errno;
 	cred_root();
 	if (!err)
-		local_drop_caps(local_thread_of(req)->lfs, local_lreq(req)->lfd.fd);
+		local_drop_caps(local_thread_of(req)->lfs, local_lreq(req)->fh->fd);
 	return err;
 }
 
@@ -80,11 +84,12 @@ void local_op_open(struct fs_req *req)
 	struct local_thread *t = local_thread_of(req);
 	struct lreq *job = local_lreq(req);
 	struct lnode *ln = local_node_get(req, req->in->nodeid);
-	int fd = -ESTALE;
+	enum lfskind kind = LFS_OTHER;
+	int err, fd = -ESTALE;
 
 	job->open_flags = local_open_flags(t->lfs, req->open->flags);
 	if (ln) {
-		job->kind = local_node_kind(t->lfs, ln);
+		kind = local_node_kind(t->lfs, ln);
 		fd = ln->key.fmt == S_IFDIR ? -EISDIR : local_open_file(t, ln, &job->open_flags);
 		/* An append-only file (chattr +a). */
 		if (fd == -EPERM && (req->open->flags & O_APPEND)) {
@@ -97,13 +102,21 @@ void local_op_open(struct fs_req *req)
 		local_done(req, fd);
 		return;
 	}
-	job->lfd.fd = fd;
-	if (!(req->open->flags & O_TRUNC))
-		open_finish(req, 0);
-	else if (local_truncate_is_slow(fd, 0))
-		local_work(t, req, open_truncate, open_finish);
+	/* Before its data goes it has to be certain that it will be open. */
+	err = lfh_open(&t->lfs->fhs, fd, job->open_flags, kind, NULL, &req->opened->fh);
+	if (err)
+		close(fd);
+	if (err || !(req->open->flags & O_TRUNC)) {
+		open_done(req, err);
+		return;
+	}
+	job->fh = lfh_get(&t->lfs->fhs, req->opened->fh, false);
+	if (!job->fh) /* closed by a guest that guesses */
+		open_done(req, -EBADF);
+	else if (local_truncate_is_slow(job->fh->fd, 0))
+		local_work(t, req, open_truncate, open_truncated);
 	else
-		open_finish(req, open_truncate(req));
+		open_truncated(req, open_truncate(req));
 }
 
 void local_op_release(struct fs_req *req)
@@ -135,33 +148,39 @@ static void file_done(struct fs_req *req, struct lfh *f, int err)
 	local_done(req, err);
 }
 
-/* Closing a duplicate makes network file systems below tell about writes that failed. */
+static void ring_file_done(struct fs_req *req, int res)
+{
+	file_done(req, local_lreq(req)->fh, res < 0 ? res : 0);
+}
+
+/* Closing a duplicate makes network file systems below write, and tell about what failed. */
+static int flush_work(struct fs_req *req)
+{
+	struct local_thread *self = local_worker_self();
+	int fd, tries = 0;
+
+	do {
+		fd = fcntl(local_lreq(req)->fh->fd, F_DUPFD_CLOEXEC, 0);
+	} while (fd < 0 && local_again(self ? self : local_thread_of(req), &tries));
+	if (fd < 0)
+		return local_errno();
+	return close(fd) && errno != EINTR ? -errno : 0;
+}
+
 void local_op_flush(struct fs_req *req)
 {
 	struct local_thread *t = local_thread_of(req);
 	struct lfh *f = file_get(req, req->flush->fh, false);
-	int fd, err, tries = 0;
 
 	if (!f)
 		return;
 	t->op_seq++;
 	local_lock_flush(t, req->in->nodeid, req->flush->lock_owner);
-	if (f->kind != LFS_OTHER) {
-		file_done(req, f, 0);
-		return;
-	}
-	do {
-		fd = fcntl(f->fd, F_DUPFD_CLOEXEC, 0);
-	} while (fd < 0 && local_again(t, &tries));
-	err = fd < 0 ? local_errno() : 0;
-	if (!err && close(fd) && errno != EINTR)
-		err = -errno;
-	file_done(req, f, err);
-}
-
-static void ring_file_done(struct fs_req *req, int res)
-{
-	file_done(req, local_lreq(req)->fh, res < 0 ? res : 0);
+	local_lreq(req)->fh = f;
+	if (f->kind == LFS_REMOTE)
+		local_work(t, req, flush_work, ring_file_done);
+	else
+		file_done(req, f, f->kind == LFS_OTHER ? flush_work(req) : 0);
 }
 
 static void fsync_start(struct fs_req *req, bool is_dir)
@@ -366,10 +385,32 @@ static bool ioctl_allowed(uint32_t cmd)
 	       cmd == FS_IOC32_SETFLAGS || cmd == FS_IOC_FSGETXATTR || cmd == FS_IOC_FSSETXATTR;
 }
 
+/*
+ * Would it take fd, or what is made below it, out of its project? Where the shared directory has one, the
+ * host keeps the guest's account by it.
+ */
+static bool ioctl_leaves(const struct local_fs *lfs, int fd, uint32_t cmd, const void *arg)
+{
+	const struct fsxattr *to = arg;
+	struct fsxattr root, now;
+	unsigned int inherit;
+
+	if ((cmd != FS_IOC_SETFLAGS && cmd != FS_IOC_FSSETXATTR) ||
+	    ioctl(lfs->root_fd, FS_IOC_FSGETXATTR, &root) || !root.fsx_projid ||
+	    ioctl(fd, FS_IOC_FSGETXATTR, &now))
+		return false;
+	if (cmd == FS_IOC_SETFLAGS)
+		inherit = *(const unsigned int *)arg & FS_PROJINHERIT_FL;
+	else
+		inherit = to->fsx_xflags & FS_XFLAG_PROJINHERIT;
+	return (cmd == FS_IOC_FSSETXATTR && to->fsx_projid != now.fsx_projid) ||
+	       (!inherit && (now.fsx_xflags & FS_XFLAG_PROJINHERIT));
+}
+
 static int ioctl_run(struct fs_req *req, int fd)
 {
 	const struct fuse_ioctl_in *in = req->ioctl;
-	unsigned char buf[64] = { 0 };
+	unsigned char buf[64] __attribute__((aligned(8))) = { 0 };
 	size_t size = _IOC_SIZE(in->cmd);
 	uint32_t cmd = in->cmd;
 
@@ -384,6 +425,8 @@ static int ioctl_run(struct fs_req *req, int fd)
 		return -EINVAL;
 	if ((_IOC_DIR(in->cmd) & _IOC_READ) && (in->out_size < size || req->room_len < size))
 		return -EINVAL;
+	if (ioctl_leaves(local_thread_of(req)->lfs, fd, cmd, buf))
+		return -EPERM;
 	if (ioctl(fd, cmd, buf) < 0)
 		return -errno;
 	req->ioctl_out->result = 0;

@@ -25,6 +25,9 @@
  * raises fs.fuse.max_pages_limit. */
 #define LOCAL_MAX_IO (1020u * 4096)
 
+#define LOCAL_NOFILE_MIN 64u
+#define LOCAL_NOFILE_SHARE 1024u
+
 /* Requests that may wait for locks when nobody tells the size of a queue: half of the usual one. */
 #define LOCAL_WAITING 128
 
@@ -41,6 +44,14 @@ static uint32_t local_raise_nofile(void)
 			getrlimit(RLIMIT_NOFILE, &lim);
 	}
 	return lim.rlim_cur > 1u << 22 ? 1u << 22 : (uint32_t)lim.rlim_cur;
+}
+
+/* The limit is the process's: no guest may take what others need, where there is enough to divide. */
+static uint32_t local_share(uint32_t nofile, unsigned int sharers)
+{
+	uint32_t least = min(nofile, LOCAL_NOFILE_SHARE);
+
+	return sharers ? max(nofile / sharers, least) : nofile;
 }
 
 /*
@@ -61,11 +72,18 @@ static int local_budget(struct local_fs *lfs, uint32_t nofile)
 	return lfh_table_init(&lfs->fhs, handles ? nofile / 2 : nofile / 4);
 }
 
-static int local_check_ring(char *err)
+/* What it takes to begin with; without them it is no use to blame one call or another. */
+static int local_check_system(uint32_t nofile, char *err)
 {
 	struct io_uring ring;
-	int ret = io_uring_queue_init(2, &ring, 0);
+	int ret;
 
+	if (nofile < LOCAL_NOFILE_MIN) {
+		snprintf(err, FS_ERR_LEN, "RLIMIT_NOFILE is %u: the local file system needs at least %u "
+			 "(ulimit -Hn, LimitNOFILE=)", nofile, LOCAL_NOFILE_MIN);
+		return -EMFILE;
+	}
+	ret = io_uring_queue_init(2, &ring, 0);
 	if (ret) {
 		snprintf(err, FS_ERR_LEN,
 			 "io_uring is not available (%s): allow it (sysctl "
@@ -95,9 +113,10 @@ static void local_close(struct fs *fs)
 	free(lfs);
 }
 
-static int local_open_root(struct local_fs *lfs, const struct fs_config *cfg, char *err)
+static int local_open_root(struct local_fs *lfs, const struct fs_config *cfg, uint32_t nofile,
+			   char *err)
 {
-	uint32_t nofile = local_raise_nofile();
+	char path[LOCAL_PROC_LEN];
 	const char *what = "open";
 	int ret = 0;
 
@@ -106,6 +125,10 @@ static int local_open_root(struct local_fs *lfs, const struct fs_config *cfg, ch
 	if (lfs->root_fd < 0)
 		ret = -errno;
 	if (!ret) {
+		what = "its link in /proc/self/fd (is /proc mounted?)";
+		ret = access(local_proc_path(path, lfs->root_fd), F_OK) ? -errno : 0;
+	}
+	if (!ret) {
 		what = "node table";
 		ret = nodetab_create(&local_node_ops, lfs, 0, &lfs->nodes);
 	}
@@ -113,7 +136,7 @@ static int local_open_root(struct local_fs *lfs, const struct fs_config *cfg, ch
 		ret = local_node_open_root(lfs, &what);
 	if (!ret) {
 		what = "handle table";
-		ret = local_budget(lfs, nofile);
+		ret = local_budget(lfs, local_share(nofile, cfg->sharers));
 	}
 	if (ret)
 		snprintf(err, FS_ERR_LEN, "cannot serve the directory '%s': %s: %s", cfg->dir, what,
@@ -132,6 +155,8 @@ static uint64_t local_init_flags(const struct fs_config *cfg)
 	flags |= cfg->posix_acl ? FUSE_POSIX_ACL | FUSE_DONT_MASK : 0;
 	flags |= cfg->security_label ? FUSE_SECURITY_CTX : 0;
 	flags |= cfg->writeback ? FUSE_WRITEBACK_CACHE : 0;
+	flags &= cfg->no_submounts ? ~(uint64_t)FUSE_SUBMOUNTS : ~0ull;
+	flags &= cfg->no_readdirplus ? ~(uint64_t)(FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO) : ~0ull;
 	/* Nobody asks again where a link leads to. */
 	flags |= cfg->cache == FS_CACHE_ALWAYS ? FUSE_CACHE_SYMLINKS : 0;
 	return flags;
@@ -147,6 +172,7 @@ static int local_options(struct local_fs *lfs, const struct fs_config *cfg, char
 	lfs->writeback = cfg->writeback;
 	lfs->direct_io = cfg->allow_direct_io;
 	lfs->no_maps = cfg->no_mapped_io;
+	lfs->no_handles = cfg->no_file_handles;
 	lfs->fs.init_flags = local_init_flags(cfg);
 	lfs->fs.max_io = cfg->bounced ? 0 : LOCAL_MAX_IO;
 	if (cfg->writeback && (cfg->cache == FS_CACHE_NONE || cfg->cache == FS_CACHE_METADATA)) {
@@ -162,6 +188,7 @@ static int local_options(struct local_fs *lfs, const struct fs_config *cfg, char
 
 static int local_open(const struct fs_config *cfg, struct fs **ret_fs, char *err)
 {
+	uint32_t nofile = local_raise_nofile();
 	struct local_fs *lfs;
 	int ret;
 
@@ -169,7 +196,7 @@ static int local_open(const struct fs_config *cfg, struct fs **ret_fs, char *err
 		snprintf(err, FS_ERR_LEN, "the local file system needs a directory: --local DIR");
 		return -EINVAL;
 	}
-	ret = local_check_ring(err);
+	ret = local_check_system(nofile, err);
 	if (ret)
 		return ret;
 	lfs = calloc(1, sizeof(*lfs));
@@ -182,7 +209,7 @@ static int local_open(const struct fs_config *cfg, struct fs **ret_fs, char *err
 	lfs->root_fd = -1;
 	ret = local_options(lfs, cfg, err);
 	if (!ret)
-		ret = local_open_root(lfs, cfg, err);
+		ret = local_open_root(lfs, cfg, nofile, err);
 	if (ret) {
 		local_close(&lfs->fs);
 		return ret;
@@ -216,6 +243,7 @@ static int local_attach(struct fs *fs, struct thr *thr, unsigned int index,
 	t->lfs = lfs;
 	t->ft.thr = thr; /* the ring is watched from the start */
 	t->lock_due_ns = UINT64_MAX;
+	t->cold = local_cold_start(lfs);
 	err = fdcache_init(&t->cache, lfs->cache_sets);
 	if (err)
 		goto free_thread;
@@ -325,7 +353,7 @@ const struct fs_ops fs_local = {
 		[FUSE_MKDIR] = local_op_cold,
 		[FUSE_UNLINK] = local_op_cold,
 		[FUSE_RMDIR] = local_op_cold,
-		[FUSE_RENAME] = local_op_rename,
+		[FUSE_RENAME] = local_op_cold,
 		[FUSE_LINK] = local_op_cold,
 		[FUSE_OPEN] = local_op_cold,
 		[FUSE_READ] = local_op_read,
@@ -352,7 +380,7 @@ const struct fs_ops fs_local = {
 		[FUSE_BATCH_FORGET] = local_op_batch_forget,
 		[FUSE_FALLOCATE] = local_op_fallocate,
 		[FUSE_READDIRPLUS] = local_op_cold,
-		[FUSE_RENAME2] = local_op_rename,
+		[FUSE_RENAME2] = local_op_cold,
 		[FUSE_LSEEK] = local_op_cold,
 		[FUSE_COPY_FILE_RANGE] = local_op_copy_file_range,
 		[FUSE_SYNCFS] = local_op_cold,

@@ -73,6 +73,7 @@ enum lfskind {
 	LFS_TMPFS,
 	LFS_EXT4,
 	LFS_PLAIN, /* of the others, one that has nothing to say when a file is closed */
+	LFS_REMOTE, /* a server answers, or another program: any call may take long */
 };
 
 struct lmount {
@@ -139,6 +140,7 @@ struct local_fs {
 	bool posix_acl; /* shown and set; the umask is applied here, or the default ACL instead */
 	bool writeback; /* the guest reads what it opened for writing only, to fill pages */
 	bool direct_io; /* O_DIRECT is passed on */
+	bool no_handles; /* nodes keep descriptors */
 	struct idmap uids, gids;
 	struct xattrmap xattrs;
 	char caps[XATTRMAP_NAME]; /* here security.capability has this name; "" where it is itself */
@@ -227,8 +229,9 @@ struct lreq {
 	struct lfd lfd;
 	int err; /* of work */
 	bool slow; /* cold.c */
+	int kept_fd; /* of RENAME on a worker: what it replaced, for the I/O thread; -1: nothing */
+	uint64_t kept_id;
 	int open_flags;
-	enum lfskind kind;
 	struct lkwait wait;
 	size_t want;
 	struct iovec iov[LREQ_IOV];
@@ -242,6 +245,11 @@ static inline struct local_thread *local_thread_of(const struct fs_req *req)
 static inline struct lreq *local_lreq(const struct fs_req *req)
 {
 	return req->ctx;
+}
+
+static inline bool local_is_remote(const struct local_fs *lfs)
+{
+	return lfs->mounts[0].kind == LFS_REMOTE;
 }
 
 /* -errno, where "out of descriptors" is the table's fault, not the guest process's. */
@@ -262,6 +270,8 @@ bool fdcache_put(struct local_thread *t, uint64_t nodeid, int fd, bool is_file);
 void fdcache_evict(struct local_thread *t, uint64_t nodeid);
 /* Closes all that the current operation does not use. */
 void fdcache_drop(struct local_thread *t);
+/* Consumes fd, of a file: kept as one that was used just now. */
+void fdcache_keep(struct local_thread *t, uint64_t nodeid, int fd);
 /* Closes files not used since the sweep before last; cheap when it is not time yet. */
 void fdcache_sweep(struct local_thread *t);
 /* When the next sweep is due; -1: nothing to sweep. */
@@ -398,6 +408,8 @@ void local_worker_await_poll(void);
 bool local_close_away(struct local_thread *t, int fd);
 
 /* cold.c */
+/* What local_thread.cold begins with. */
+unsigned int local_cold_start(const struct local_fs *lfs);
 /* The slot in the table of operations that wait for nothing but the file system. */
 void local_op_cold(struct fs_req *req);
 /* fs_req_done() of those, which may run on a worker: fully done when they return. */

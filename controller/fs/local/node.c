@@ -8,8 +8,8 @@
  * -ESTALE, not another file. Handles are made by us from inodes found below the directory and never
  * leave the process: a guest cannot forge one.
  *
- * What has no handle (file systems without export support, handles too long, no
- * CAP_DAC_READ_SEARCH) keeps an O_PATH descriptor in its node instead, at most fd_nodes_max of
+ * What has no handle (file systems without export support, or with handles that end when the kernel
+ * forgets the inode, handles too long, no CAP_DAC_READ_SEARCH) keeps an O_PATH descriptor in its node instead, at most fd_nodes_max of
  * them: -ENFILE beyond.
  *
  * Finding a name's node takes as few system calls as may be, for those are what a lookup costs:
@@ -42,6 +42,8 @@
 #include "local.h"
 
 #define MOUNT_NONE UINT16_MAX /* not in the table */
+#define LUSTRE_MAGIC 0x0bd00bd0
+#define EXFAT_MAGIC 0x2011bab0
 #define NO_BTIME INT64_MIN
 #define WORKER_TRIES 8 /* a worker has no descriptors to give back: its I/O thread does, soon */
 /* Times of birth are read from a clock that moves once a tick: 10 ms at most. */
@@ -175,13 +177,22 @@ static int mount_open_handle(int mount_fd, const struct lkey *key, int flags)
 	return open_by_handle_at(mount_fd, &h.head, flags | O_CLOEXEC);
 }
 
+/* Handles of these name inodes in the kernel's memory: -ESTALE after it needed that for something else. */
+static bool mount_forgets(int fd)
+{
+	struct statfs st;
+	uint32_t type = fstatfs(fd, &st) ? 0 : (uint32_t)st.f_type;
+
+	return type == FUSE_SUPER_MAGIC || type == MSDOS_SUPER_MAGIC || type == EXFAT_MAGIC;
+}
+
 /* A descriptor of the mount that fd is on, if handles work there; else -1. */
 static int mount_probe(int fd, const struct lkey *key)
 {
 	char path[LOCAL_PROC_LEN];
 	int mount_fd, probe;
 
-	if (key->fmt != S_IFDIR && key->fmt != S_IFREG)
+	if ((key->fmt != S_IFDIR && key->fmt != S_IFREG) || mount_forgets(fd))
 		return -1;
 	mount_fd = open(local_proc_path(path, fd), O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (mount_fd < 0)
@@ -201,7 +212,7 @@ static enum lfskind mount_kind(int fd)
 
 	if (fstatfs(fd, &st))
 		return LFS_OTHER;
-	switch ((unsigned long)st.f_type) {
+	switch ((uint32_t)st.f_type) {
 	case TMPFS_MAGIC:
 		return LFS_TMPFS;
 	case EXT4_SUPER_MAGIC:
@@ -209,6 +220,16 @@ static enum lfskind mount_kind(int fd)
 	case XFS_SUPER_MAGIC:
 	case BTRFS_SUPER_MAGIC:
 		return LFS_PLAIN;
+	case NFS_SUPER_MAGIC:
+	case SMB_SUPER_MAGIC:
+	case CIFS_SUPER_MAGIC:
+	case SMB2_SUPER_MAGIC:
+	case CEPH_SUPER_MAGIC:
+	case V9FS_MAGIC:
+	case AFS_FS_MAGIC:
+	case FUSE_SUPER_MAGIC:
+	case LUSTRE_MAGIC:
+		return LFS_REMOTE;
 	default:
 		return LFS_OTHER;
 	}
@@ -226,7 +247,8 @@ static uint16_t mount_add(struct local_fs *lfs, int id, int fd, const struct lke
 		index = (uint16_t)lfs->nr_mounts;
 		lfs->mounts[index].id = id;
 		lfs->mounts[index].kind = mount_kind(fd);
-		lfs->mounts[index].fd = key->handle_len ? mount_probe(fd, key) : -1;
+		lfs->mounts[index].fd =
+			key->handle_len && !lfs->no_handles ? mount_probe(fd, key) : -1;
 		/* Pairs with the acquire in mount_find(). */
 		__atomic_store_n(&lfs->nr_mounts, index + 1u, __ATOMIC_RELEASE);
 	}

@@ -134,10 +134,13 @@ void local_close_later(struct local_thread *t, int fd)
 	t->closing[t->nr_closing++] = fd;
 }
 
-/* Several, or one beside other entries, cost no system call of their own. */
+/*
+ * Several, or one beside other entries, cost no system call of their own. And there nobody waits for a
+ * server that is told.
+ */
 void local_close_round(struct local_thread *t)
 {
-	if (t->nr_closing == 1 && !t->queued)
+	if (t->nr_closing == 1 && !t->queued && !local_is_remote(t->lfs))
 		local_close_all(t);
 	while (t->nr_closing)
 		ring_sqe(t, IORING_OP_CLOSE, t->closing[--t->nr_closing]);

@@ -295,6 +295,7 @@ static void session_release(struct vhu_session *s)
 	s->proto_features = 0;
 	s->proto_acked = false;
 	s->want_reset = false;
+	s->spoke = false;
 	s->state = VHU_FREE;
 }
 
@@ -320,7 +321,7 @@ static void session_advance(struct vhu_session *s)
 			rc = session_step(s);
 			if (rc <= 0)
 				session_finish(s, rc);
-		} else if (s->state == VHU_CLOSING && !s->disconnect_told) {
+		} else if (s->state == VHU_CLOSING && s->spoke && !s->disconnect_told) {
 			s->disconnect_told = true;
 			vdev_disconnected(vhu_port_of(s)->dev, vhu_op_begin(s, NULL));
 		} else if (s->state == VHU_CLOSING) {
@@ -374,6 +375,7 @@ static enum ctx_progress session_read(struct vhu_session *s)
 		rc = vhu_msg_recv(s->fd, &s->msg);
 		if (rc <= 0)
 			break;
+		s->spoke = true;
 		session_message(s);
 		done = CTX_HOUSEKEEPING;
 	}
