@@ -7,6 +7,7 @@ usage: test_rpc.py DOCA_VIRTIOFS VFSLOAD [CASE...]
 """
 import json
 import os
+import re
 import socket
 import stat
 import threading
@@ -308,6 +309,17 @@ def a_function_survives_its_process(case):
     server.stop_well()
 
 
+def a_late_device_is_like_the_others(case):
+    """Whose file systems have to know the data path: it bounds what they may be sent."""
+    server, rpc = start(case, '--local', case.mkdir('share'), '--data-path', 'dma')
+    add(rpc, 'late', type='local', dir=case.path('share'))
+    rpc.call('virtio_fs_doca_device_hotplug', dev_name='late')
+    shown = [re.findall('max_write.*', client(sock, 'probe').decode())
+             for sock in (case.path('sock'), rpc.device('late')['socket'])]
+    assert shown[0] and shown[0] == shown[1], shown
+    server.stop_well()
+
+
 def ports_run_out(case):
     server, rpc = start(case, '--null')
     made = [rpc.call('virtio_fs_doca_function_create') for _ in range(31)]
@@ -470,6 +482,6 @@ def a_load_does_not_notice(case):
 if __name__ == '__main__':
     main([methods_are_discoverable, requests_are_checked, garbage_ends_the_connection,
           sockets_are_found_or_refused, devices_stop_and_start, statistics_count, a_function_lives,
-          a_function_survives_its_process, ports_run_out, qemu_attaches_vfio_user,
+          a_function_survives_its_process, a_late_device_is_like_the_others, ports_run_out, qemu_attaches_vfio_user,
           qemu_attaches_and_detaches, what_qemu_refuses_is_told, a_slow_qemu_keeps_nobody_waiting,
           a_load_does_not_notice])
