@@ -133,7 +133,7 @@ static void on_copied(struct doca_dma_task_memcpy *task, union doca_data task_da
 
 static int copy(struct creq *r, struct doca_buf *src, struct doca_buf *dst)
 {
-	struct doca_dma *dma = r->dio->thr->bounce->dma;
+	struct doca_dma *dma = r->dio->bounce->dma;
 	union doca_data self = { .ptr = r };
 	struct doca_dma_task_memcpy *task;
 
@@ -167,7 +167,7 @@ static struct iovec buf_as_iov(struct doca_buf *buf, size_t len)
 
 static int take_buffers(struct creq *r, size_t in_len, size_t out_len)
 {
-	struct bounce *b = r->dio->thr->bounce;
+	struct bounce *b = r->dio->bounce;
 	int err;
 
 	if (in_len && !r->bounce_in) {
@@ -232,7 +232,7 @@ static int start_now(struct creq *r)
 
 void bounce_start(struct creq *r)
 {
-	struct bounce *b = r->dio->thr->bounce;
+	struct bounce *b = r->dio->bounce;
 	int rc = STAILQ_EMPTY(&b->waiting) ? start_now(r) : -EAGAIN;
 
 	if (rc == -EAGAIN)
@@ -277,7 +277,7 @@ static void resume_waiting(struct bounce *b)
 
 void bounce_release(struct creq *r)
 {
-	struct bounce *b = r->dio->thr->bounce;
+	struct bounce *b = r->dio->bounce;
 
 	drop_buffers(r);
 	if (!STAILQ_EMPTY(&b->waiting))

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The portable data path (--data-path=dma): requests' bytes go through pool buffers of ours, moved
- * by doca_dma, as a DPU must. One set per thread; requests wait in arrival order when a buffer
- * class is empty.
+ * by doca_dma, as a DPU must. One set per device and thread, so that one whose file system does not
+ * answer keeps nobody else's; requests wait in arrival order when a buffer class is empty. A set
+ * costs memory from its use on.
  */
 #ifndef CONTROLLER_BOUNCE_H
 #define CONTROLLER_BOUNCE_H

@@ -600,6 +600,16 @@ static int check_names(const struct conf *conf)
 	return 0;
 }
 
+/* What the file system has to know beside what was said of it. */
+static void tell_fs(const struct conf *conf, struct conf_device *d)
+{
+	/* Only NFS has the test mode. */
+	d->fs.null_io = d->fs.null_io && !strcmp(d->fs.type, "nfs");
+	d->fs.queue_size = (unsigned int)d->queue_size;
+	d->fs.sharers = conf->nr_devices;
+	d->fs.bounced = conf->dma;
+}
+
 static int check_devices(struct conf *conf)
 {
 	for (unsigned int i = 0; i < conf->nr_devices; i++) {
@@ -608,11 +618,7 @@ static int check_devices(struct conf *conf)
 
 		if (rc)
 			return rc;
-		/* Only NFS has the test mode. */
-		d->fs.null_io = d->fs.null_io && !strcmp(d->fs.type, "nfs");
-		d->fs.queue_size = (unsigned int)d->queue_size;
-		d->fs.sharers = conf->nr_devices;
-		d->fs.bounced = conf->dma;
+		tell_fs(conf, d);
 	}
 	return check_sockets(conf);
 }
@@ -627,7 +633,7 @@ struct conf_device *conf_find_device(struct conf *conf, const char *name)
 	return NULL;
 }
 
-static int check_late_device(struct conf *conf, const struct conf_device *d)
+static int check_late_device(struct conf *conf, struct conf_device *d)
 {
 	int rc = check_device(d);
 
@@ -641,6 +647,7 @@ static int check_late_device(struct conf *conf, const struct conf_device *d)
 		DOCA_LOG_ERR("%s: \"socket\" is the function's, as the board says", d->name);
 		return -EINVAL;
 	}
+	tell_fs(conf, d);
 	rc = check_served(conf, d);
 	return rc ? rc : check_names(conf);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "bounce.h"
 #include "doca_ctx.h"
 #include "doca_devemu_vfs_dev.h"
 #include "doca_devemu_virtio.h"
@@ -211,6 +212,8 @@ static void dio_detach(struct dio *dio)
 	if (dio->attached) {
 		thr_fs_remove(dio->thr, &dio->thr_fs);
 		fs_detach(dio->ft);
+		bounce_destroy(dio->bounce);
+		dio->bounce = NULL;
 	}
 	dio->attached = false;
 }
@@ -231,9 +234,14 @@ static void on_io_state(const union doca_data user, struct doca_ctx *ctx,
 
 static int dio_attach(struct dio *dio)
 {
-	int rc = fs_attach(dio->dev->fs, dio->thr, dio->thr->index, &dio->ft);
+	int rc = dio->dev->conf->fs.bounced ? bounce_create(dio->thr->pe, &dio->bounce) : 0;
 
+	if (rc)
+		return rc; /* said already */
+	rc = fs_attach(dio->dev->fs, dio->thr, dio->thr->index, &dio->ft);
 	if (rc) {
+		bounce_destroy(dio->bounce);
+		dio->bounce = NULL;
 		DOCA_LOG_ERR("%s: file system on thread %u: %s", dio->dev->conf->tag,
 			     dio->thr->index, strerror(-rc));
 		return rc;

@@ -28,6 +28,7 @@
 #include "stats.h"
 #include "thread.h"
 
+struct bounce;
 struct device;
 
 /* Device x thread. The thread's own, except where device.c posts to it. */
@@ -35,6 +36,7 @@ struct dio {
 	struct device *dev;
 	struct thr *thr;
 	struct fs_thread *ft;
+	struct bounce *bounce; /* NULL: direct data path */
 	struct doca_devemu_vfs_io *io;
 	unsigned int outstanding; /* requests owned by the controller */
 	bool draining; /* tell dio_drained() when it reaches zero */

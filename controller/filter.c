@@ -73,6 +73,8 @@ static const struct {
 	/* waiting for descriptors, and using them */
 	{ CORE, "epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait epoll_pwait2 poll ppoll "
 	       "select pselect6 eventfd2 pipe2" },
+	/* interrupts */
+	{ CORE, "io_setup io_submit io_getevents io_destroy" },
 	{ CORE, "read write readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2 lseek close "
 	       "close_range dup dup2 dup3 fcntl flock" },
 	/* files: sockets and their locks, the board and its state, /proc, names of hosts */

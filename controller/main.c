@@ -269,7 +269,7 @@ static int run(void)
 {
 	int status = EXIT_FAILURE;
 
-	if (confine() || thr_set_start(&app.threads, app.conf.cpu, app.conf.nr_cpus, app.conf.dma))
+	if (confine() || thr_set_start(&app.threads, app.conf.cpu, app.conf.nr_cpus))
 		return status;
 	app.devices.conf = &app.conf;
 	app.devices.threads = &app.threads;

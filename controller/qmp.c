@@ -2,7 +2,8 @@
 /*
  * Theory of Operation: QMP is one JSON object per line. Greeting, qmp_capabilities, then
  * commands; an answer has "return" or "error", events come in between and are dropped. A line
- * longer than QMP_LINE_MAX, or an answer later than QMP_PATIENCE_MS, ends the connection.
+ * longer than QMP_LINE_MAX ends the connection, and so does QMP_PATIENCE_MS for all that is said on
+ * it: the controller's main thread waits for nothing else meanwhile.
  *
  * A vhost-user device needs a character device beside it, which is removed with the next
  * attaching of the same function: QEMU gives it free only when the guest has let the device go.
@@ -36,16 +37,18 @@ struct qmp {
 	const char *path;
 	char *line; /* QMP_LINE_MAX bytes */
 	size_t len;
+	uint64_t deadline_ns;
 	char refusal[256]; /* QEMU's own words for the last one */
 };
 
 /* ---- lines ---- */
 
-static int qmp_wait(struct qmp *q, short events, uint64_t deadline_ns)
+static int qmp_wait(struct qmp *q, short events)
 {
 	struct pollfd pfd = { .fd = q->fd, .events = events };
 	uint64_t now = clock_ns();
-	int rc = now < deadline_ns ? poll(&pfd, 1, (int)((deadline_ns - now) / 1000000u) + 1) : 0;
+	uint64_t left = now < q->deadline_ns ? q->deadline_ns - now : 0;
+	int rc = left ? poll(&pfd, 1, (int)(left / 1000000u) + 1) : 0;
 
 	if (rc > 0 || (rc < 0 && errno == EINTR))
 		return 0;
@@ -53,17 +56,19 @@ static int qmp_wait(struct qmp *q, short events, uint64_t deadline_ns)
 }
 
 /* The next line as JSON. */
-static int qmp_read(struct qmp *q, struct json_object **ret, uint64_t deadline_ns)
+static int qmp_read(struct qmp *q, struct json_object **ret)
 {
 	char *end;
 	int rc;
 
+	if (clock_ns() >= q->deadline_ns)
+		return -ETIMEDOUT; /* with any number of events */
 	while (!(end = memchr(q->line, '\n', q->len))) {
 		ssize_t got;
 
 		if (q->len == QMP_LINE_MAX)
 			return -EMSGSIZE;
-		rc = qmp_wait(q, POLLIN, deadline_ns);
+		rc = qmp_wait(q, POLLIN);
 		if (rc)
 			return rc;
 		got = recv(q->fd, q->line + q->len, QMP_LINE_MAX - q->len, MSG_DONTWAIT);
@@ -80,7 +85,7 @@ static int qmp_read(struct qmp *q, struct json_object **ret, uint64_t deadline_n
 	return json_object_is_type(*ret, json_type_object) ? 0 : -EBADMSG;
 }
 
-static int qmp_send(struct qmp *q, const char *text, uint64_t deadline_ns)
+static int qmp_send(struct qmp *q, const char *text)
 {
 	size_t len = strlen(text), off = 0;
 
@@ -91,7 +96,7 @@ static int qmp_send(struct qmp *q, const char *text, uint64_t deadline_ns)
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
 			return -errno;
 		off += n > 0 ? (size_t)n : 0;
-		rc = n < 0 ? qmp_wait(q, POLLOUT, deadline_ns) : 0;
+		rc = n < 0 ? qmp_wait(q, POLLOUT) : 0;
 		if (rc)
 			return rc;
 	}
@@ -116,14 +121,13 @@ static void qmp_log_refusal(const struct qmp *q, const char *command)
 	DOCA_LOG_ERR("QEMU at %s refuses %s: %s", q->path, command, q->refusal);
 }
 
-static int qmp_answer(struct qmp *q, const char *command, struct json_object **ret,
-		      uint64_t deadline_ns)
+static int qmp_answer(struct qmp *q, const char *command, struct json_object **ret)
 {
 	struct json_object *msg = NULL, *value;
 	int rc;
 
 	for (;;) {
-		rc = qmp_read(q, &msg, deadline_ns);
+		rc = qmp_read(q, &msg);
 		if (!rc && json_object_object_get_ex(msg, "return", &value)) {
 			if (ret)
 				*ret = json_object_get(value);
@@ -149,19 +153,18 @@ static int qmp_answer(struct qmp *q, const char *command, struct json_object **r
 static int qmp_run(struct qmp *q, const char *command, struct json_object *args, bool quiet,
 		   struct json_object **ret)
 {
-	uint64_t deadline = clock_ns() + QMP_PATIENCE_MS * 1000000ull;
 	struct json_object *msg = json_object_new_object();
 	int rc;
 
 	json_object_object_add(msg, "execute", json_object_new_string(command));
 	if (args)
 		json_object_object_add(msg, "arguments", args);
-	rc = qmp_send(q, json_object_to_json_string_ext(msg, JSON_C_TO_STRING_PLAIN), deadline);
+	rc = qmp_send(q, json_object_to_json_string_ext(msg, JSON_C_TO_STRING_PLAIN));
 	if (!rc)
-		rc = qmp_send(q, "\n", deadline);
+		rc = qmp_send(q, "\n");
 	json_object_put(msg);
 	if (!rc) {
-		rc = qmp_answer(q, command, ret, deadline);
+		rc = qmp_answer(q, command, ret);
 		if (rc == -EREMOTEIO && !quiet)
 			qmp_log_refusal(q, command);
 		return rc;
@@ -198,10 +201,11 @@ static int qmp_open(struct qmp *q, const char *path)
 	struct json_object *greeting = NULL;
 	int rc;
 
-	*q = (struct qmp){ .fd = -1, .path = path, .line = malloc(QMP_LINE_MAX) };
+	*q = (struct qmp){ .fd = -1, .path = path, .line = malloc(QMP_LINE_MAX),
+			   .deadline_ns = clock_ns() + QMP_PATIENCE_MS * 1000000ull };
 	rc = q->line ? qmp_connect(q) : -ENOMEM;
 	if (!rc)
-		rc = qmp_read(q, &greeting, clock_ns() + QMP_PATIENCE_MS * 1000000ull);
+		rc = qmp_read(q, &greeting);
 	if (!rc && !json_object_object_get_ex(greeting, "QMP", NULL))
 		rc = -EPROTO;
 	json_object_put(greeting);

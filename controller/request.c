@@ -292,7 +292,7 @@ static void req_start(struct doca_devemu_vfs_fuse_req *dreq, void *user, unsigne
 	r->fs.ngroups = 0; /* the previous user's otherwise, and so its rights */
 	r->fs.label_name = NULL;
 	r->fs.ctx = r->fs_ctx;
-	r->fs.direct = r->dio->thr->bounce == NULL;
+	r->fs.direct = r->dio->bounce == NULL;
 	if (!r->fs.direct) {
 		bounce_start(r);
 		return;

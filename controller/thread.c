@@ -12,7 +12,6 @@
 
 #include "base/clock.h"
 #include "base/util.h"
-#include "bounce.h"
 #include "doca_log.h"
 #include "request.h"
 
@@ -286,7 +285,6 @@ static void thr_close(struct thr *thr)
 {
 	struct iov_block *block;
 
-	bounce_destroy(thr->bounce);
 	while ((block = SLIST_FIRST(&thr->iov_blocks))) {
 		SLIST_REMOVE_HEAD(&thr->iov_blocks, link);
 		free(block);
@@ -300,7 +298,7 @@ static void thr_close(struct thr *thr)
 	pthread_mutex_destroy(&thr->msg_lock);
 }
 
-static int thr_start(struct thr *thr, unsigned int index, int cpu, bool dma)
+static int thr_start(struct thr *thr, unsigned int index, int cpu)
 {
 	int rc;
 
@@ -312,8 +310,6 @@ static int thr_start(struct thr *thr, unsigned int index, int cpu, bool dma)
 	STAILQ_INIT(&thr->msgs);
 	pthread_mutex_init(&thr->msg_lock, NULL);
 	rc = thr_open(thr);
-	if (!rc && dma)
-		rc = bounce_create(thr->pe, &thr->bounce);
 	if (!rc)
 		rc = -pthread_create(&thr->tid, NULL, thr_main, thr);
 	if (rc) {
@@ -323,14 +319,14 @@ static int thr_start(struct thr *thr, unsigned int index, int cpu, bool dma)
 	return rc;
 }
 
-int thr_set_start(struct thr_set *set, const int *cpus, unsigned int nr, bool dma)
+int thr_set_start(struct thr_set *set, const int *cpus, unsigned int nr)
 {
 	set->nr = 0;
 	set->thr = calloc(nr, sizeof(*set->thr));
 	if (!set->thr)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < nr; i++) {
-		int rc = thr_start(&set->thr[i], i, cpus[i], dma);
+		int rc = thr_start(&set->thr[i], i, cpus[i]);
 
 		if (rc) {
 			thr_set_stop(set);

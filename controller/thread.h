@@ -24,7 +24,6 @@
 #include "spin.h"
 #include "stats.h"
 
-struct bounce;
 struct iov_block;
 
 /* One call on its way to a thread; the fields are thread.c's. */
@@ -46,7 +45,6 @@ struct thr {
 	pthread_t tid;
 
 	/* the thread's own */
-	struct bounce *bounce; /* NULL: direct data path */
 	TAILQ_HEAD(, thr_fs) fses;
 	SLIST_HEAD(, iov_block) iov_blocks;
 	unsigned int nr_iov_blocks; /* allocated in all */
@@ -73,8 +71,8 @@ struct thr_set {
 	struct thr *thr; /* array */
 };
 
-/* Starts one thread per CPU number. dma: with bounce buffers. 0 or -errno, reason logged. */
-int thr_set_start(struct thr_set *set, const int *cpus, unsigned int nr, bool dma);
+/* Starts one thread per CPU number. 0 or -errno, reason logged. */
+int thr_set_start(struct thr_set *set, const int *cpus, unsigned int nr);
 /* Ends and joins them; everything on their engines must be gone. */
 void thr_set_stop(struct thr_set *set);
 

@@ -35,6 +35,7 @@
 
 #include "base/clock.h"
 #include "base/util.h"
+#include "core/evsignal.h"
 #include "core/pe.h"
 
 #define PE_BATCH 16
@@ -65,6 +66,7 @@ struct doca_pe {
 	struct pe_source *events[PE_BATCH]; /* NULL: removed meanwhile */
 	uint32_t revents[PE_BATCH];
 	LIST_HEAD(, pe_source) sources;
+	struct evsignal signal;
 	/* const */
 	int epoll_fd;
 	int event_fd;
@@ -99,6 +101,11 @@ static void drain_event_fd(struct doca_pe *pe)
 
 	while (read(pe->event_fd, &count, sizeof(count)) < 0 && errno == EINTR)
 		;
+}
+
+int pe_signal(struct doca_pe *pe, int fd)
+{
+	return evsignal(&pe->signal, pe->event_fd, fd);
 }
 
 /* Messages */
@@ -484,6 +491,7 @@ static int open_fds(struct doca_pe *pe)
 
 static void pe_free(struct doca_pe *pe)
 {
+	evsignal_fini(&pe->signal);
 	if (pe->epoll_fd >= 0)
 		close(pe->epoll_fd);
 	if (pe->event_fd >= 0)

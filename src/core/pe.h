@@ -22,6 +22,8 @@
  * A file descriptor the engine watches for its owner. ready() runs in doca_pe_progress() on the
  * engine's thread, must not block, may remove and free any source, and returns what it did. Level
  * triggered: ready() must consume the cause (read the eventfd, the socket), or pause the source.
+ * An eventfd that somebody else holds must not be read, which may wait (evsignal.h): EPOLLET among
+ * its events reports every write to it.
  */
 struct pe_source {
 	int fd; /* owned by the caller */
@@ -69,6 +71,12 @@ bool pe_post(struct doca_pe *pe, struct pe_msg *msg);
  * fires the notification handle if it is armed. Any thread; one load when not armed.
  */
 void pe_wake(struct doca_pe *pe);
+
+/*
+ * Adds 1 to an eventfd that somebody else may hold as well, and do anything to (evsignal.h). Engine's
+ * thread. 0 or -errno.
+ */
+int pe_signal(struct doca_pe *pe, int fd);
 
 void pe_attach_ctx(struct doca_pe *pe, struct doca_ctx *ctx);
 void pe_detach_ctx(struct doca_pe *pe, struct doca_ctx *ctx);

@@ -196,7 +196,7 @@ int pci_irq_init(struct pci_func *func);
 void pci_irq_fini(struct pci_func *func);
 void pci_irq_reset(struct pci_func *func);
 void pci_irq_forget(struct pci_func *func); /* descriptors too */
-void pci_irq_signal(int fd);
+void pci_irq_signal(struct pci_func *func, int fd);
 /* The device's configuration changed. */
 void pci_irq_raise_config(struct pci_func *func);
 /* ISR or the command register changed. */

@@ -25,13 +25,12 @@ SD_LOG_REGISTER(PCI_IRQ);
 
 #define ISR_QUEUE 0x1u
 
-/* A counter that is full has been written to and not read: that wakes the host as well. */
-void pci_irq_signal(int fd)
+void pci_irq_signal(struct pci_func *func, int fd)
 {
-	static const uint64_t one = 1;
+	int rc = fd >= 0 ? pe_signal(func->pe, fd) : 0;
 
-	if (fd >= 0 && write(fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
-		sd_log_ratelimited_warn("interrupting the host failed: errno %d", errno);
+	if (rc)
+		sd_log_ratelimited_warn("interrupting the host failed: errno %d", -rc);
 }
 
 /* ---- INTx ---- */
@@ -47,7 +46,7 @@ void pci_irq_update_intx(struct pci_func *func)
 	    func->irq_fd[PCI_FUNC_IRQ_INTX] < 0)
 		return;
 	func->intx_masked = true;
-	pci_irq_signal(func->irq_fd[PCI_FUNC_IRQ_INTX]);
+	pci_irq_signal(func, func->irq_fd[PCI_FUNC_IRQ_INTX]);
 }
 
 static void irq_set_isr(struct pci_func *func, uint8_t bits)
@@ -177,9 +176,9 @@ int pci_func_trigger(struct pci_func *func, unsigned int index, unsigned int vec
 	if (vector >= pci_func_nr_irqs(func, index))
 		return -EINVAL;
 	if (index == PCI_FUNC_IRQ_MSIX)
-		pci_irq_signal(func->vector[vector].fd);
+		pci_irq_signal(func, func->vector[vector].fd);
 	else
-		pci_irq_signal(func->irq_fd[index]);
+		pci_irq_signal(func, func->irq_fd[index]);
 	return 0;
 }
 

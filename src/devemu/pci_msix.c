@@ -50,7 +50,7 @@ void pci_msix_fire(struct pci_func *func, unsigned int vector)
 
 	vec->pending = !pci_msix_may_fire(func, vector);
 	if (!vec->pending)
-		pci_irq_signal(vec->fd);
+		pci_irq_signal(func, vec->fd);
 }
 
 void pci_msix_update(struct pci_func *func)

@@ -405,7 +405,7 @@ void pci_notify_write(struct pci_func *func, uint64_t offset, const uint8_t *src
 	if (func->notify_mem)
 		memcpy(func->notify_mem + offset, src, len);
 	else if (index < vdev_num_queues(func->vdev) && func->queue[index].kick_fd >= 0)
-		pci_irq_signal(func->queue[index].kick_fd);
+		pci_irq_signal(func, func->queue[index].kick_fd);
 }
 
 int pci_func_doorbell(struct pci_func *func, unsigned int index, uint64_t offset, int *ret_fd,

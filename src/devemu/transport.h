@@ -37,6 +37,8 @@ struct irq {
 	int fd; /* -1: the host polls */
 	bool is_socket;
 };
+/* On the engine's thread. Never waits. 0 or -errno: the host is not going to notice. */
+int irq_raise(struct doca_pe *pe, const struct irq *irq);
 
 /* Set-up of one queue as the host programmed it. Addresses are already translated and checked for
  * their whole length by the transport, under the snapshot last given to vdev_set_memory(). */

@@ -210,7 +210,7 @@ void vdev_set_memory(struct doca_devemu_virtio_dev *dev, struct gmem *gm,
 
 /* ---- queues ---- */
 
-/* The host must not be able to make an I/O thread wait. */
+/* A host that takes it away again: evsignal.h. */
 static void fd_set_nonblock(int fd)
 {
 	int flags;

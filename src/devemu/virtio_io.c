@@ -17,7 +17,6 @@
  */
 #include <errno.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "core/log.h"
 #include "devemu/vdev.h"
@@ -102,27 +101,31 @@ static struct vqueue *vio_next(struct doca_devemu_virtio_io *io)
 
 /* ---- publishing ---- */
 
-/* What is waiting wakes the host anyway when the counter or the socket is full. */
-static void irq_raise(const struct irq *irq)
+/* What is waiting wakes the host anyway when the socket is full. */
+static int irq_send(int fd)
 {
 	static const uint64_t one = 1;
-	ssize_t rc;
+	ssize_t rc = send(fd, &one, sizeof(one), MSG_DONTWAIT | MSG_NOSIGNAL);
 
+	return rc < 0 && errno != EAGAIN ? -errno : 0;
+}
+
+int irq_raise(struct doca_pe *pe, const struct irq *irq)
+{
 	if (irq->fd < 0)
-		return;
-	if (irq->is_socket)
-		rc = send(irq->fd, &one, sizeof(one), MSG_DONTWAIT | MSG_NOSIGNAL);
-	else
-		rc = write(irq->fd, &one, sizeof(one));
-	if (rc < 0 && errno != EAGAIN)
-		sd_log_ratelimited_warn("interrupting the host failed: errno %d", errno);
+		return 0;
+	return irq->is_socket ? irq_send(irq->fd) : pe_signal(pe, irq->fd);
 }
 
 static void vio_publish(struct vqueue *q)
 {
+	int rc = 0;
+
 	q->dirty = false;
 	if (vq_publish(&q->vq))
-		irq_raise(&q->call);
+		rc = irq_raise(q->io->ctx.pe, &q->call);
+	if (unlikely(rc))
+		sd_log_ratelimited_warn("interrupting the host failed: errno %d", -rc);
 	/* Answers went nowhere: the queue breaks when something is taken from it. */
 	if (unlikely(vq_memory_lost(&q->vq)))
 		vio_activate(q->io, q);

@@ -97,17 +97,11 @@ bool vqueue_is_out(const struct vqueue *q)
 
 /* ---- I/O side, or control side while the queue is not in service; dev->lock held ---- */
 
-/* The eventfd only wakes the engine; what there is to do is read from the ring. */
+/* What there is to do is read from the ring. */
 static enum ctx_progress vqueue_kicked(struct pe_source *src, uint32_t revents)
 {
 	struct vqueue *q = container_of(src, struct vqueue, kick);
-	uint64_t cnt;
 
-	if (read(src->fd, &cnt, sizeof(cnt)) < 0 && errno != EAGAIN && errno != EINTR) {
-		sd_log_ratelimited_warn("queue %u: reading the kick descriptor: errno %d",
-					q->index, errno);
-		pe_source_remove(q->io->ctx.pe, src);
-	}
 	vio_activate(q->io, q);
 	return CTX_HOUSEKEEPING;
 }
@@ -118,7 +112,7 @@ static void vqueue_watch_kick(struct vqueue *q)
 
 	if (q->kick.fd < 0)
 		return;
-	q->kick.events = EPOLLIN;
+	q->kick.events = EPOLLIN | EPOLLET;
 	q->kick.ready = vqueue_kicked;
 	rc = pe_source_add(q->io->ctx.pe, &q->kick);
 	if (rc)

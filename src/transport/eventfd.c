@@ -8,7 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* By name; where there is no /proc, by being an anonymous inode (which has no type). */
+/*
+ * By name, which asks nobody; where there is no /proc, by being an anonymous inode (which has no
+ * type).
+ */
 bool eventfd_check(int fd)
 {
 	static const char want[] = "anon_inode:[eventfd]";
@@ -16,11 +19,11 @@ bool eventfd_check(int fd)
 	struct stat st;
 	ssize_t n;
 
-	if (fstat(fd, &st) < 0 || (st.st_mode & S_IFMT))
-		return false;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	n = readlink(path, name, sizeof(name));
-	return n < 0 || (n == sizeof(want) - 1 && !memcmp(name, want, sizeof(want) - 1));
+	if (n < 0)
+		return !fstat(fd, &st) && !(st.st_mode & S_IFMT);
+	return n == sizeof(want) - 1 && !memcmp(name, want, sizeof(want) - 1);
 }
 
 int eventfd_make_nonblocking(int fd)

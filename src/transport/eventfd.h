@@ -12,8 +12,8 @@
 /* fd can be nothing else than an eventfd. */
 bool eventfd_check(int fd);
 /*
- * O_NONBLOCK belongs to the open file, which both sides share; the other could fill or drain it
- * under us. 0 or -errno.
+ * O_NONBLOCK belongs to the open file, which both sides share: of use only where evsignal.h has nothing
+ * better. 0 or -errno.
  */
 int eventfd_make_nonblocking(int fd);
 

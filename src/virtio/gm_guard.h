@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Mappings of all front ends together: 32 of them may use every memory slot there is. */
+/* Mappings of all front ends together: 16 of them may have all they may have (GM_BUDGET_MAPS). */
 #define GM_GUARD_MAX 16384u
 
 /*

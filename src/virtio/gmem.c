@@ -30,6 +30,14 @@ struct gm_map {
 	void *mapping; /* what munmap() gets; NULL: not ours */
 	size_t mapping_len;
 	int guard; /* number at the guard; only of what is ours */
+	struct gm_budget *budget; /* NULL: charged to nobody */
+};
+
+struct gm_budget {
+	unsigned int refs; /* atomic */
+	unsigned int nr_maps; /* atomic */
+	uint64_t bytes; /* atomic */
+	uint64_t max_bytes;
 };
 
 static void gm_ref(unsigned int *refs)
@@ -169,6 +177,45 @@ struct gm_map *gm_map_get(struct gm_map *map)
 	return map;
 }
 
+int gm_budget_create(uint64_t max_bytes, struct gm_budget **ret_budget)
+{
+	struct gm_budget *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return -ENOMEM;
+	b->refs = 1;
+	b->max_bytes = max_bytes;
+	*ret_budget = b;
+	return 0;
+}
+
+void gm_budget_put(struct gm_budget *budget)
+{
+	if (budget && gm_unref(&budget->refs))
+		free(budget);
+}
+
+int gm_map_charge(struct gm_map *map, struct gm_budget *b)
+{
+	unsigned int nr = __atomic_add_fetch(&b->nr_maps, 1, __ATOMIC_RELAXED);
+	uint64_t bytes = __atomic_add_fetch(&b->bytes, map->size, __ATOMIC_RELAXED);
+
+	gm_ref(&b->refs);
+	map->budget = b;
+	return nr > GM_BUDGET_MAPS || bytes > b->max_bytes ? -ENOSPC : 0;
+}
+
+static void gm_map_discharge(struct gm_map *map)
+{
+	struct gm_budget *b = map->budget;
+
+	if (!b)
+		return;
+	__atomic_sub_fetch(&b->nr_maps, 1, __ATOMIC_RELAXED);
+	__atomic_sub_fetch(&b->bytes, map->size, __ATOMIC_RELAXED);
+	gm_budget_put(b);
+}
+
 void gm_map_put(struct gm_map *map)
 {
 	if (!map || !gm_unref(&map->refs))
@@ -177,6 +224,7 @@ void gm_map_put(struct gm_map *map)
 		gm_guard_remove(map->guard);
 		munmap(map->mapping, map->mapping_len);
 	}
+	gm_map_discharge(map);
 	free(map);
 }
 

@@ -18,6 +18,7 @@
 
 /* vhost-user's table holds 8 without memory slots; 512 is QEMU's own limit of slots. */
 #define GM_MAX_REGIONS 512
+#define GM_BUDGET_MAPS (2 * GM_MAX_REGIONS) /* all memory once more, while it is replaced */
 
 struct gm_map; /* one mmap()ed piece of a region, counted */
 
@@ -50,6 +51,17 @@ struct gm_map *gm_map_get(struct gm_map *map);
 void gm_map_put(struct gm_map *map); /* NULL is fine */
 /* Has the front end taken a part of it away (gm_guard.h)? For good: it does not come back. */
 bool gm_map_is_lost(const struct gm_map *map);
+
+/*
+ * What one front end has mapped, counted on each map until that is gone: requests in flight keep old
+ * snapshots, each with maps of its own, and address space and guard slots are everybody's.
+ */
+struct gm_budget;
+/* count 1, and 1 for each map charged to it. 0 or -ENOMEM */
+int gm_budget_create(uint64_t max_bytes, struct gm_budget **ret_budget);
+void gm_budget_put(struct gm_budget *budget); /* NULL is fine */
+/* Once a map. -ENOSPC: it is one too many, or too many bytes, and is to be put. */
+int gm_map_charge(struct gm_map *map, struct gm_budget *budget);
 
 /*
  * A snapshot of region[0..nr) (any order; base is taken from map). Takes its own count on each map.

@@ -7,6 +7,7 @@ usage: test_rpc.py DOCA_VIRTIOFS VFSLOAD [CASE...]
 """
 import json
 import os
+import re
 import socket
 import stat
 import threading
@@ -308,6 +309,17 @@ def a_function_survives_its_process(case):
     server.stop_well()
 
 
+def a_late_device_is_like_the_others(case):
+    """Whose file systems have to know the data path: it bounds what they may be sent."""
+    server, rpc = start(case, '--local', case.mkdir('share'), '--data-path', 'dma')
+    add(rpc, 'late', type='local', dir=case.path('share'))
+    rpc.call('virtio_fs_doca_device_hotplug', dev_name='late')
+    shown = [re.findall('max_write.*', client(sock, 'probe').decode())
+             for sock in (case.path('sock'), rpc.device('late')['socket'])]
+    assert shown[0] and shown[0] == shown[1], shown
+    server.stop_well()
+
+
 def ports_run_out(case):
     server, rpc = start(case, '--null')
     made = [rpc.call('virtio_fs_doca_function_create') for _ in range(31)]
@@ -323,10 +335,11 @@ def ports_run_out(case):
 class FakeQemu:
     """Speaks QMP; a device that is added holds a connection to its socket, as QEMU would."""
 
-    def __init__(self, case, refuse=()):
+    def __init__(self, case, refuse=(), delay=0):
         self.path = case.path('qmp')
-        self.case, self.refuse = case, refuse
+        self.case, self.refuse, self.delay = case, refuse, delay
         self.commands, self.guests, self.occupied = [], {}, ['rp1']
+        self.free = ('rp1', 'rp2')
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(self.path)
         self.listener.listen(4)
@@ -357,11 +370,12 @@ class FakeQemu:
 
     def execute(self, name, args):
         self.commands.append((name, args))
+        time.sleep(self.delay)
         if name in self.refuse:
             return {'error': {'class': 'GenericError', 'desc': 'not today'}}
         if name == 'query-pci':
             port = {'class_info': {}, 'qdev_id': 'rp0', 'pci_bridge': {'bus': {}, 'devices': [{}]}}
-            free = [{'class_info': {}, 'qdev_id': i, 'pci_bridge': {'bus': {}}} for i in ('rp1', 'rp2')]
+            free = [{'class_info': {}, 'qdev_id': i, 'pci_bridge': {'bus': {}}} for i in self.free]
             return {'return': [{'bus': 0, 'devices': [{'qdev_id': ''}, port, *free]}]}
         if name == 'device_add' and args.get('bus') in self.occupied:
             return {'error': {'class': 'GenericError', 'desc': 'PCI: slot 0 function 0 already occupied'}}
@@ -432,6 +446,20 @@ def what_qemu_refuses_is_told(case):
     server.stop_well()
 
 
+def a_slow_qemu_keeps_nobody_waiting(case):
+    """Each answer is in time, and there is always one more port to try."""
+    qemu = FakeQemu(case, delay=1)
+    qemu.occupied = ['rp1', 'rp2', 'rp3', None]
+    qemu.free = ('rp1',) * 60
+    server, rpc = start(case, '--null', '--qmp', qemu.path)
+    add(rpc, 'late')
+    begin = time.monotonic()
+    rpc.refused(-110, 'virtio_fs_doca_device_hotplug', dev_name='late')
+    assert time.monotonic() - begin < PATIENCE
+    until('it is off again', lambda: rpc.device('late')['hotplug_state'] == 'POWER_OFF')
+    server.stop_well()
+
+
 def a_load_does_not_notice(case):
     """Devices come and go, and everything is asked for, while another one serves."""
     server, rpc = start(case, '--null')
@@ -454,6 +482,6 @@ def a_load_does_not_notice(case):
 if __name__ == '__main__':
     main([methods_are_discoverable, requests_are_checked, garbage_ends_the_connection,
           sockets_are_found_or_refused, devices_stop_and_start, statistics_count, a_function_lives,
-          a_function_survives_its_process, ports_run_out, qemu_attaches_vfio_user,
-          qemu_attaches_and_detaches,
-          what_qemu_refuses_is_told, a_load_does_not_notice])
+          a_function_survives_its_process, a_late_device_is_like_the_others, ports_run_out, qemu_attaches_vfio_user,
+          qemu_attaches_and_detaches, what_qemu_refuses_is_told, a_slow_qemu_keeps_nobody_waiting,
+          a_load_does_not_notice])

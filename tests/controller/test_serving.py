@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 
-from ctl import MIB, Skip, client, load, main, until
+from ctl import MIB, PATIENCE, Skip, client, load, main, until
 
 
 def signals_end_it_in_order(case):
@@ -202,6 +202,31 @@ def many_wait_for_few_buffers(case):
     server.stop_well()
 
 
+def one_that_waits_keeps_its_own_buffers(case):
+    """A device whose file system does not answer has all the buffers it gets, and requests that wait for
+    more; the other one on the same thread does not notice."""
+    conf = case.file('conf', json.dumps({'devices': [
+        {'tag': 'slow', 'socket': case.path('sa'), 'wrap': ['log', 'delay=200ms']},
+        {'tag': 'fast', 'socket': case.path('sb')}]}))
+    server = case.server('--null', '--config', conf, '--data-path', 'dma',
+                         sockets=[case.path('sa'), case.path('sb')])
+
+    def duration():
+        begin = time.monotonic()
+        load(case.path('sb'), 'randread', '--depth', '1', '--ops', '300', '--file-size', '64k')
+        return time.monotonic() - begin
+
+    alone = duration()
+    loader = case.load(case.path('sa'), '--pattern', 'randread', '--bs', '128k', '--depth', '250',
+                       '--file-size', '32m', '--runtime', '600')
+    until('requests are out and wait', lambda: server.said().count(' READ ') > 200, 4 * PATIENCE)
+    assert duration() < 3 * alone + 5, 'it waited for buffers of another'
+    assert loader.poll() is None, loader.communicate()
+    loader.kill()
+    loader.wait()
+    server.stop_well()
+
+
 def large_directories_both_ways(case):
     names = {f'{"n" * (i % 200)}{i}' for i in range(3000)}
     d = case.mkdir('d')
@@ -260,4 +285,5 @@ if __name__ == '__main__':
           front_end_killed_under_load, ends_while_a_reset_drains, idle_costs_nothing, devices_of_one_file,
           as_many_devices_as_allowed,
           every_error_is_one_answer, errors_between_steps_lose_nothing, data_paths_carry_every_byte, many_wait_for_few_buffers,
+          one_that_waits_keeps_its_own_buffers,
           large_directories_both_ways, readonly_device, full_disk, log_names_requests])

@@ -4,6 +4,7 @@
 
 usage: test_softdpu.py DOCA_VIRTIOFS VFSLOAD SOFTDPU SOURCE_ROOT [CASE...]
 """
+import fcntl
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 TOOL, SOURCE = os.path.abspath(sys.argv.pop(3)), sys.argv.pop(3)
 sys.path.insert(0, os.path.join(SOURCE, 'tests/controller'))
@@ -105,6 +107,22 @@ def bad_settings_are_refused(case):
     os.unlink(case.path('board.json'))
     os.mkdir(case.path('board.json'))
     tool.refused(['config', 'set', 'VIRTIO_FS_EMULATION_NUM_PF=1'], case.path('board.json'))
+
+
+def two_at_once_lose_nothing(case):
+    tool = Tool(case)
+    lock = os.open(case.dir, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    settings = ['VIRTIO_FS_EMULATION_NUM_MSIX=7', 'VIRTIO_FS_EMULATION_NUM_PF=1']
+    both = [subprocess.Popen([TOOL, 'config', 'set', s], env=tool.env, stdout=subprocess.DEVNULL)
+            for s in settings]
+    case.processes += both
+    time.sleep(0.3)
+    assert [p.poll() for p in both] == [None, None], 'did not wait for the lock'
+    os.close(lock)
+    assert [p.wait(PATIENCE) for p in both] == [0, 0]
+    written = board(case)['managers'][0]
+    assert written == {'VIRTIO_FS_EMULATION_NUM_MSIX': 7, 'VIRTIO_FS_EMULATION_NUM_PF': 1}, written
 
 
 def the_rest_of_the_file_stays(case):
@@ -304,7 +322,7 @@ def manual_examples_run(case):
 
 if __name__ == '__main__':
     assert CTL
-    main([settings_are_shown_and_changed, bad_settings_are_refused, the_rest_of_the_file_stays,
-          functions_are_listed, functions_come_and_go, functions_outlive_controllers, methods_are_called,
+    main([settings_are_shown_and_changed, bad_settings_are_refused, two_at_once_lose_nothing,
+          the_rest_of_the_file_stays, functions_are_listed, functions_come_and_go, functions_outlive_controllers, methods_are_called,
           hostile_controllers_are_survived, manual_lists_what_help_does, manual_lists_the_methods,
           manual_is_well_formed, manual_examples_run])

@@ -50,11 +50,15 @@ static bool pe_run_once(struct doca_pe *pe)
 	for (int i = 0; i < FAKE_SOURCES; i++) {
 		struct pe_source *src = pe->src[i];
 		struct pollfd pfd;
+		uint64_t cnt;
 
 		if (!src)
 			continue;
 		pfd = (struct pollfd){.fd = src->fd, .events = (short)src->events};
 		if (poll(&pfd, 1, 0) <= 0)
+			continue;
+		/* The real engine reports each write once. */
+		if (src->events & EPOLLET && read(src->fd, &cnt, sizeof(cnt)) < 0)
 			continue;
 		src->ready(src, (uint32_t)pfd.revents);
 		any = true;
@@ -68,6 +72,15 @@ bool fake_pe_run(struct doca_pe *pe)
 		if (!pe_run_once(pe))
 			return true;
 	return false;
+}
+
+int irq_raise(struct doca_pe *pe, const struct irq *irq)
+{
+	static const uint64_t one = 1;
+
+	if (irq->fd < 0 || write(irq->fd, &one, sizeof(one)) == sizeof(one) || errno == EAGAIN)
+		return 0;
+	return -errno;
 }
 
 /* ---- device ---- */

@@ -333,6 +333,25 @@ static void test_memory(void **state)
 	assert_int_equal(cl_map(c, 0x40000000, 0x1000, 0, 3, c->mem_fd), ENOSPC);
 }
 
+/* Requests in flight keep what was mapped when they came: a client cannot pile that up. */
+static void test_dma_piled_up(void **state)
+{
+	struct cl *c = *state;
+	struct gmem *kept[2];
+
+	cl_start(c);
+	for (unsigned int round = 0; round < 2; round++) {
+		for (unsigned int i = 0; i < GM_MAX_REGIONS; i++)
+			assert_int_equal(cl_map(c, i * 0x2000, 0x1000, 0, 3, c->mem_fd), 0);
+		kept[round] = gm_get(fake_func->gm);
+		assert_int_equal(cl_unmap(c, 0, 0, VFIO_DMA_UNMAP_FLAG_ALL), 0);
+	}
+	assert_int_equal(cl_map(c, 0, 0x1000, 0, 3, c->mem_fd), ENOSPC);
+	gm_put(kept[0]);
+	assert_int_equal(cl_map(c, 0, 0x1000, 0, 3, c->mem_fd), 0);
+	gm_put(kept[1]);
+}
+
 /* The reply waits, the next message waits; a hang-up meanwhile is noticed afterwards. */
 static void test_settled(void **state)
 {
@@ -729,7 +748,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_version), T(test_version_refused), T(test_info), T(test_region_info),
 		T(test_io_fds), T(test_access), T(test_write_multi), T(test_memory),
-		T(test_settled), T(test_memory_lost), T(test_relay), T(test_irqs), T(test_pieces),
+		T(test_dma_piled_up), T(test_settled), T(test_memory_lost), T(test_relay), T(test_irqs),
+		T(test_pieces),
 		T(test_malformed), T(test_refused_politely), T(test_deaf_client), T(test_unplug),
 		T(test_unplug_early),
 		T(test_one_client),

@@ -318,6 +318,33 @@ static void test_memory_lost(void **state)
 	fe_start(e);
 }
 
+/* Requests in flight keep what was mapped when they came: a front end cannot pile that up. */
+static void test_memory_piled_up(void **state)
+{
+	struct fe *e = *state;
+	struct vufe_mem_table t = {.num = 8};
+	struct gmem *kept[200];
+	unsigned int nr = 0;
+	int fds[8];
+
+	for (unsigned int i = 0; i < 8; i++) {
+		t.region[i] = (struct vufe_mem_region){i << 20, 0x1000, i << 20, 0};
+		fds[i] = e->mem_fd;
+	}
+	fe_connect(e);
+	fe_negotiate(e);
+	for (; nr < ARRAY_SIZE(kept); nr++) {
+		if (fe_do(e, VUFE_SET_MEM_TABLE, &t, 8 + 8 * 32, fds, 8))
+			break;
+		kept[nr] = gm_get(e->dev.gm);
+	}
+	assert_int_equal(nr, GM_BUDGET_MAPS / 8);
+	assert_int_equal(fe_do(e, VUFE_SET_MEM_TABLE, &t, 8 + 8 * 32, fds, 8), ENOSPC);
+	while (nr)
+		gm_put(kept[--nr]);
+	assert_int_equal(fe_do(e, VUFE_SET_MEM_TABLE, &t, 8 + 8 * 32, fds, 8), 0);
+}
+
 static void test_memory_refused(void **state)
 {
 	struct fe *e = *state;
@@ -608,6 +635,7 @@ int main(void)
 		T(test_queue_life), T(test_uml), T(test_plain), T(test_pieces),
 		T(test_one_at_a_time), T(test_reset), T(test_memory_change),
 		T(test_memory_odd), T(test_memory_lost), T(test_memory_refused),
+		T(test_memory_piled_up),
 		T(test_many_regions), T(test_queue_refused),
 		T(test_malformed), T(test_refused_politely), T(test_deaf_front_end),
 		T(test_inflight), T(test_notifications),

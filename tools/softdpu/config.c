@@ -2,14 +2,17 @@
 /*
  * softdpu config: the settings of a board file, in the calling form of mlxconfig. The file's
  * other keys stay as they are. What is written has been read by the board's own reader before,
- * and replaces the file in one step.
+ * and replaces the file in one step. Who changes it holds a lock from reading to writing; on the
+ * directory, since the file is another one afterwards.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +20,8 @@
 #include "core/board.h"
 #include "core/board_settings.h"
 #include "softdpu.h"
+
+#define LOCK_TRIES 1000 /* of 10 ms: who holds it writes one file */
 
 struct config {
 	const char *manager; /* NULL: the first */
@@ -29,6 +34,20 @@ struct config {
 };
 
 /* ---- the file ---- */
+
+/* Until the end of the process. */
+static int lock_file(const char *file)
+{
+	CLEANUP_FREE char *copy = strdup(file);
+	int fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	for (int i = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0; i++) {
+		if (i == LOCK_TRIES || (errno != EWOULDBLOCK && errno != EINTR))
+			return fail("%s: its directory cannot be locked: %s", file, strerror(errno));
+		usleep(10000);
+	}
+	return fd < 0 ? fail("%s: %s", file, strerror(errno)) : EXIT_SUCCESS;
+}
 
 /* A file that is not there is the built-in board, which has no manager described. */
 static int load_text(struct config *c)
@@ -273,7 +292,9 @@ static int run(struct config *c, int argc, char **argv)
 
 	if (!is_query && strcmp(verb, "set") && strcmp(verb, "s"))
 		return fail_usage("config %s? It is query or set", verb);
-	rc = load_text(c);
+	rc = is_query ? EXIT_SUCCESS : lock_file(c->file);
+	if (!rc)
+		rc = load_text(c);
 	if (!rc)
 		rc = find_manager(c);
 	if (rc)

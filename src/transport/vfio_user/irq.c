@@ -74,10 +74,7 @@ static int irq_assign(struct vfu_session *s, const struct vfu_irq_set *w, const 
 static enum ctx_progress irq_unmask_ready(struct pe_source *src, uint32_t revents)
 {
 	struct vfu_session *s = container_of(src, struct vfu_session, unmask);
-	uint64_t cnt;
 
-	if (read(src->fd, &cnt, sizeof(cnt)) != sizeof(cnt))
-		return CTX_NOTHING;
 	pci_func_mask_intx(vfu_func(s), false);
 	return CTX_HOUSEKEEPING;
 }
@@ -105,7 +102,8 @@ static int irq_unmask_fd(struct vfu_session *s, const struct vfu_irq_set *w,
 	rc = irq_take_fd(s, m, 0, &fd);
 	if (rc)
 		return rc;
-	s->unmask = (struct pe_source){.fd = fd, .events = EPOLLIN, .ready = irq_unmask_ready};
+	s->unmask = (struct pe_source){.fd = fd, .events = EPOLLIN | EPOLLET,
+				       .ready = irq_unmask_ready};
 	rc = pe_source_add(vfu_port_of(s)->pe, &s->unmask);
 	if (rc)
 		vfu_irq_release(s);

@@ -54,6 +54,19 @@ static bool mem_is_relayed(struct vfu_session *s)
 	return s->nr_regions;
 }
 
+/* A mapping that this client may still have; put if not. */
+static int mem_charge(struct vfu_session *s, struct gm_map **map)
+{
+	int rc = s->budget ? 0 : gm_budget_create(VFU_MEM_MAX, &s->budget);
+
+	if (!rc)
+		rc = gm_map_charge(*map, s->budget);
+	if (!rc)
+		return 0;
+	gm_map_put(take_ptr(*map));
+	return vfu_fail(s, rc, "requests in flight still use too much memory of before");
+}
+
 /* Regions without descriptor get a shadow, or lose it. */
 static int mem_set_shadow(struct vfu_session *s, bool on)
 {
@@ -68,6 +81,8 @@ static int mem_set_shadow(struct vfu_session *s, bool on)
 			rc = gm_map_anon(r->r.size, &r->r.map);
 		else
 			gm_map_put(take_ptr(r->r.map));
+		if (on && !rc)
+			rc = mem_charge(s, &r->r.map);
 	}
 	return rc ? vfu_fail(s, rc, "shadow: %s", strerror(-rc)) : 0;
 }
@@ -156,8 +171,10 @@ static int mem_map_fd(struct vfu_session *s, const struct vfu_dma_map *w, int fd
 				"memory at 0x%" PRIx64 ": not a file, memfd or huge page file",
 				w->address);
 	rc = gm_map_fd(fd, w->offset, w->size, w->flags & VFIO_DMA_MAP_FLAG_WRITE, ret_map);
-	return rc ? vfu_fail(s, rc, "memory at 0x%" PRIx64 ", 0x%" PRIx64 " bytes from 0x%" PRIx64
-			     ": %s", w->address, w->size, w->offset, strerror(-rc)) : 0;
+	if (rc)
+		return vfu_fail(s, rc, "memory at 0x%" PRIx64 ", 0x%" PRIx64 " bytes from 0x%" PRIx64
+				": %s", w->address, w->size, w->offset, strerror(-rc));
+	return mem_charge(s, ret_map);
 }
 
 int vfu_dma_map(struct vfu_session *s, const struct vfu_msg *m)

@@ -478,29 +478,26 @@ void vfu_relay_copy_rings(struct vfu_session *s, const struct gmem *from, const 
 
 /* ---- queues ---- */
 
-static enum ctx_progress relay_event(struct pe_source *src, struct relay_queue *q, bool *what)
+static enum ctx_progress relay_called(struct pe_source *src, uint32_t revents)
 {
+	struct relay_queue *q = container_of(src, struct relay_queue, call);
 	uint64_t cnt;
 
 	if (read(src->fd, &cnt, sizeof(cnt)) != sizeof(cnt))
 		return CTX_NOTHING;
-	*what = true;
+	q->called = true;
 	vfu_session_go_on(q->s);
 	return CTX_HOUSEKEEPING;
 }
 
-static enum ctx_progress relay_called(struct pe_source *src, uint32_t revents)
-{
-	struct relay_queue *q = container_of(src, struct relay_queue, call);
-
-	return relay_event(src, q, &q->called);
-}
-
+/* The client has this descriptor, too. */
 static enum ctx_progress relay_kicked(struct pe_source *src, uint32_t revents)
 {
 	struct relay_queue *q = container_of(src, struct relay_queue, bell);
 
-	return relay_event(src, q, &q->kicked);
+	q->kicked = true;
+	vfu_session_go_on(q->s);
+	return CTX_HOUSEKEEPING;
 }
 
 /* -ENOENT: doorbells are memory, of which nobody is told. */
@@ -544,7 +541,7 @@ static int relay_new_queue(struct vfu_session *s, unsigned int index, struct rel
 	q->call = (struct pe_source){.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
 				     .events = EPOLLIN, .ready = relay_called};
 	q->bell = (struct pe_source){.fd = relay_find_bell(s, index),
-				     .events = EPOLLIN, .ready = relay_kicked};
+				     .events = EPOLLIN | EPOLLET, .ready = relay_kicked};
 	if (q->kick_fd < 0 || q->call.fd < 0 || q->bell.fd < 0)
 		rc = q->bell.fd < 0 ? q->bell.fd : -EMFILE;
 	if (!rc)

@@ -418,4 +418,5 @@ void vfu_session_fini(struct vfu_session *s)
 		close(s->timer.fd);
 	vfu_rx_fini(&s->rx);
 	vfu_tx_fini(&s->reply);
+	gm_budget_put(s->budget);
 }

@@ -71,6 +71,7 @@ struct vfu_session {
 	struct vfu_limits limits;
 
 	unsigned int nr_regions;
+	struct gm_budget *budget; /* of all clients, one after the other */
 	struct vfu_region region[GM_MAX_REGIONS];
 	struct gmem *gm; /* as the function has it, or NULL */
 

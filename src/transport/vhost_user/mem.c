@@ -61,6 +61,25 @@ static int mem_check_fd(struct vhu_session *s, const struct vhu_mem_region *w, i
 	return 0;
 }
 
+/* A mapping that this front end may still have. */
+static int mem_map(struct vhu_session *s, const struct vhu_mem_region *w, int fd,
+		   struct gm_map **ret_map)
+{
+	int rc = s->budget ? 0 : gm_budget_create(VHU_MEM_MAX, &s->budget);
+
+	if (!rc)
+		rc = gm_map_fd(fd, w->mmap_offset, w->size, true, ret_map);
+	if (rc)
+		return vhu_fail(s, rc,
+				"memory at 0x%" PRIx64 ", 0x%" PRIx64 " bytes: mmap: %s", w->gpa,
+				 w->size, strerror(-rc));
+	rc = gm_map_charge(*ret_map, s->budget);
+	if (!rc)
+		return 0;
+	gm_map_put(*ret_map);
+	return vhu_fail(s, rc, "requests in flight still use too much memory of before");
+}
+
 /* Appends one region to region[0..*nr). */
 static int mem_append(struct vhu_session *s, struct gm_region *region, unsigned int *nr,
 		      const struct vhu_mem_region *w, int fd)
@@ -78,11 +97,9 @@ static int mem_append(struct vhu_session *s, struct gm_region *region, unsigned 
 		return rc;
 	*r = (struct gm_region){
 		.gpa = w->gpa, .uva = w->uva, .size = w->size, .writable = true};
-	rc = gm_map_fd(fd, w->mmap_offset, w->size, true, &r->map);
+	rc = mem_map(s, w, fd, &r->map);
 	if (rc)
-		return vhu_fail(s, rc,
-				"memory at 0x%" PRIx64 ", 0x%" PRIx64 " bytes: mmap: %s", w->gpa,
-				 w->size, strerror(-rc));
+		return rc;
 	(*nr)++;
 	return 0;
 }

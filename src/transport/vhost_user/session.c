@@ -444,4 +444,5 @@ void vhu_session_destroy(struct vhu_session *s)
 {
 	session_hang_up(s);
 	session_release(s);
+	gm_budget_put(s->budget);
 }

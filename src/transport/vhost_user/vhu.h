@@ -70,6 +70,7 @@ struct vhu_session {
 	char why[200]; /* reason of the latest failure, for the log */
 
 	unsigned int nr_regions;
+	struct gm_budget *budget; /* of all front ends, one after the other */
 	struct gm_region region[GM_MAX_REGIONS]; /* maps: one count each */
 	struct gmem *gm; /* as the device has it, or NULL */
 	struct vhu_vring vring[VHU_MAX_QUEUES];

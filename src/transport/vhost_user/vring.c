@@ -26,7 +26,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -113,19 +112,11 @@ static bool vring_complete(const struct vhu_session *s, const struct vhu_vring *
 	return s->gm && vr->num && vr->has_addr && vr->has_kick && vring_enabled(s, vr);
 }
 
-/* -errno: nobody will ever read it; a full one is signalled already. */
-static int vring_signal(int fd, bool is_socket)
+static int vring_signal(struct vhu_session *s, int fd, bool is_socket)
 {
-	const uint64_t one = 1;
-	ssize_t n;
+	const struct irq irq = { .fd = fd, .is_socket = is_socket };
 
-	if (fd < 0)
-		return 0;
-	if (is_socket)
-		n = send(fd, &one, sizeof(one), MSG_DONTWAIT | MSG_NOSIGNAL);
-	else
-		n = write(fd, &one, sizeof(one));
-	return n < 0 && errno != EAGAIN ? -errno : 0;
+	return irq_raise(vhu_port_of(s)->pe, &irq);
 }
 
 /* A copy for the device; *ret_fd stays -1 when there is none. */
@@ -155,7 +146,7 @@ static void vring_call_replaced(struct vhu_session *s)
 {
 	const struct vhu_vring *vr = &s->vring[s->settle_next];
 
-	vring_signal(vr->call_fd, vr->call_is_socket);
+	vring_signal(s, vr->call_fd, vr->call_is_socket);
 }
 
 static int vring_replace_call(struct vhu_session *s, unsigned int q)
@@ -212,7 +203,7 @@ static int vring_start(struct vhu_session *s, unsigned int q, const struct vqueu
 		return vhu_fail(s, rc, "queue %u of %u: not accepted: %s", q, vr->num,
 				strerror(-rc));
 	if (vr->base || setup.inflight)
-		vring_signal(vr->call_fd, vr->call_is_socket);
+		vring_signal(s, vr->call_fd, vr->call_is_socket);
 	vr->running = true;
 	vr->restart = vr->base_given = vr->kick_changed = vr->call_changed = false;
 	return 0;
@@ -446,6 +437,6 @@ void vhu_vring_signal_error(struct vhu_session *s, unsigned int q)
 {
 	struct vhu_vring *vr = &s->vring[q];
 
-	if (vring_signal(vr->err_fd, vr->err_is_socket))
+	if (vring_signal(s, vr->err_fd, vr->err_is_socket))
 		vring_close_fd(&vr->err_fd);
 }
