@@ -149,12 +149,19 @@ knfsd_lock()
 		< <(until [ -e "$control/again" ]; do sleep 0.2; done) &
 	pid=$!
 	for ((i = 0; i < 300; i++)); do
-		! grep -q '^held$' "$work/lock" || break
+		! grep -qs '^held$' "$work/lock" || break
 		sleep 0.2
 	done
 	knfsd_crash knfsd && knfsd_start knfsd-again 600
 	say again
 	wait "$pid" || { cat "$work/lock"; return 1; }
+}
+
+# knfsd_lists N: that many clients of what squashes root.
+knfsd_lists()
+{
+	timeout 60 showmount --no-headers -a filer >"$work/mounts" &&
+		[ "$(grep -c '/squashed$' "$work/mounts")" = "$1" ]
 }
 
 knfsd_clients()
@@ -173,7 +180,9 @@ knfsd_clients()
 	check "everybody's rights are those on the server" same_rights rights
 	# access() is answered by the guest's kernel, for whom root is root.
 	check "and with root squashed" same_rights squashed '^root.*access-'
+	check "the server has us in its list" knfsd_lists 1
 	check "the controller ends well" ends_well
+	check "and not any more" knfsd_lists 0
 	check "a lock is kept over a restart" knfsd_lock
 	knfsd_end knfsd-again
 }
@@ -235,7 +244,7 @@ phase()
 run_nfs_knfsd()
 {
 	profile=nfs
-	need rpcbind rpcinfo rpc.statd rpc.nfsd rpc.mountd exportfs mkfs.ext4 fio jq
+	need rpcbind rpc.statd showmount rpc.nfsd rpc.mountd exportfs mkfs.ext4 fio jq
 	big_count=3000
 	knfsd_begin
 	if phase tests; then
