@@ -11,8 +11,8 @@ nfs="nfs-ganesha nfs-ganesha-vfs"
 # g++: the public headers must compile as C++; clang: second compiler, fuzzers, coverage of both.
 checks="g++ clang libclang-rt-14-dev libcmocka-dev jq mandoc python3 strace"
 # libnfs-dev: for comparing with it, scripts/bench-nfs and scripts/fetch-fio.
-# btrfs-progs: a server with a quota; nfs-common: its rpc.statd.
-programs="fio stress-ng attr acl libnfs-utils libnfs-dev user-mode-linux btrfs-progs nfs-common"
+# btrfs-progs: a server with a quota; nfs-common: its rpc.statd; nfs-kernel-server: for a guest that is one.
+programs="fio stress-ng attr acl libnfs-utils libnfs-dev user-mode-linux btrfs-progs nfs-common nfs-kernel-server"
 
 want=
 for what; do
@@ -41,7 +41,7 @@ if [ "$(id -u)" != 0 ]; then
 	as_root=sudo
 fi
 
-# nfs-ganesha and rpcbind come with services; the tests start servers of their own and want none.
+# The NFS servers and rpcbind come with services; the tests start servers of their own and want none.
 policy=/usr/sbin/policy-rc.d
 made_policy=
 restore()
@@ -63,10 +63,11 @@ install()
 }
 install || { $as_root apt-get -qq update && install; }
 case " $missing " in
-*" nfs-ganesha "*)
+*" nfs-ganesha "* | *" nfs-kernel-server "*)
 	# Not at the next boot either.
 	if [ -d /run/systemd/system ]; then
-		$as_root systemctl disable -q nfs-ganesha.service rpcbind.service rpcbind.socket || :
+		$as_root systemctl disable -q nfs-ganesha.service nfs-server.service rpcbind.service \
+			rpcbind.socket || :
 	fi
 	;;
 esac

@@ -4,9 +4,13 @@
  * the other lets go of it; then one is killed with a lock, and its successor takes that. Prints what is wrong; the
  * status says whether anything is.
  *
- * usage: nfs_lock_probe SERVER EXPORT [mute]     mute: it cannot call
+ * usage: nfs_lock_probe SERVER EXPORT [mute|restart]
+ *
+ * mute: it cannot call. restart: instead, a lock is held, which it says, until the server has been restarted,
+ * which the end of the standard input says, and kept.
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +24,7 @@
 
 #define ROUNDS 10
 #define LIMIT_MS 60000 /* of a call; a grace period may be in it */
+#define RECLAIM_NS 20000000000ull /* longer than that */
 
 static struct drive d, other;
 static int failed;
@@ -155,11 +160,47 @@ static void killed(char **argv)
 	check(!system(line), "cleaning up");
 }
 
+/* Asks for it all the while the server lets locks be claimed again, and when that is over. */
+static void restarted(char **argv)
+{
+	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
+	struct call *want = calloc(1, sizeof(*want));
+	static const int never;
+	uint64_t a, b, until;
+	bool got = false;
+
+	begin(&d, argv, NULL);
+	begin(&other, argv, NULL);
+	a = open_file(&d);
+	b = open_file(&other);
+	check(!set_lock(&d, a, F_WRLCK), "the first lock");
+	printf("held\n");
+	while (!poll(&in, 1, 0))
+		pump(&never, 100);
+	for (until = clock_ns() + RECLAIM_NS; clock_ns() < until && !got; pump(&never, 500)) {
+		lock_init(want, &other, FUSE_SETLK, b, F_WRLCK);
+		call_start(want);
+		pump(&want->done, LIMIT_MS);
+		check(want->done, "an answer");
+		got = !want->err;
+	}
+	check(!got, "nobody gets it after the restart");
+	check(!set_lock(&d, a, F_UNLCK), "letting go");
+	check(!set_lock(&other, b, F_WRLCK), "the other's turn");
+	drive_close(&other);
+	drive_close(&d);
+	free(want);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 3)
 		return 2;
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc > 3 && !strcmp(argv[3], "restart")) {
+		restarted(argv);
+		return failed;
+	}
 	waiting(argc, argv);
 	killed(argv);
 	return failed;

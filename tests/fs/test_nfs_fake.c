@@ -69,6 +69,24 @@ static enum fake_verdict all_errors(struct fake *fk, struct fake_call *c)
 	return FAKE_REPLY;
 }
 
+/* The server takes all names: what no server can take does not get there. */
+static void test_long_names(void **state)
+{
+	struct fuse_entry_out e;
+	char name[257];
+
+	memset(name, 'n', sizeof(name));
+	name[256] = '\0';
+	begin(NULL);
+	assert_int_equal(op_lookup(&d, ROOT, name, &e), -ENAMETOOLONG);
+	assert_int_equal(op_rename(&d, ROOT, "a", ROOT, name, 0), -ENAMETOOLONG);
+	assert_int_equal(calls(LOOKUP) + calls(RENAME), 0);
+	name[255] = '\0';
+	op_lookup(&d, ROOT, name, &e); /* this one has no handles that long */
+	assert_int_equal(calls(LOOKUP), 1);
+	end();
+}
+
 static void test_errors(void **state)
 {
 	static const int want[] = { EPERM, ESTALE, EIO, ENXIO, EACCES, EEXIST, EXDEV, ENODEV, ENOTDIR,
@@ -624,6 +642,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_missing_attributes),
 		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_long_names),
 		cmocka_unit_test(test_setattr_encoding),
 		cmocka_unit_test(test_credentials),
 		cmocka_unit_test(test_odd_reads),

@@ -11,6 +11,10 @@ softdpu_cache=${SOFTDPU_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/softdpu}
 guest_modules="drivers/virtio/virtio_ring drivers/virtio/virtio drivers/virtio/virtio_pci_modern_dev
 	drivers/virtio/virtio_pci_legacy_dev drivers/virtio/virtio_pci drivers/block/brd
 	fs/quota/quota_tree fs/quota/quota_v2 fs/fuse/fuse fs/fuse/virtiofs"
+# Of a guest that is an NFS server, in "server" and not in every guest; in the order they are loaded in.
+server_modules="net/core/failover drivers/net/net_failover drivers/net/virtio_net drivers/block/virtio_blk
+	net/sunrpc/sunrpc net/sunrpc/auth_gss/auth_rpcgss fs/nfs_common/grace fs/nfs_common/nfs_acl
+	fs/lockd/lockd fs/nfsd/nfsd"
 
 transport=${TRANSPORT:-vhost-user}
 guest_qemu=qemu-system-x86_64
@@ -39,7 +43,7 @@ guest_fetch_kernel()
 	local pkg tmp
 
 	guest_kernel=$(ls -d "$softdpu_cache"/linux-image-6.1.*-cloud-amd64 2>/dev/null | tail -1)
-	[ ! -f "$guest_kernel/quota_v2.ko" ] || return 0
+	[ ! -f "$guest_kernel/server/nfsd.ko" ] || return 0
 	mkdir -p "$softdpu_cache"
 	tmp=$(mktemp -d "$softdpu_cache/fetch.XXXXXX")
 	chmod 755 "$tmp"
@@ -55,14 +59,17 @@ guest_fetch_kernel()
 		guest_die "cannot download a guest kernel"
 	fi
 	dpkg-deb -x "$tmp"/*.deb "$tmp/x"
-	mkdir "$tmp/k"
+	mkdir -p "$tmp/k/server"
 	cp "$tmp"/x/boot/vmlinuz-* "$tmp/k/vmlinuz"
 	for m in $guest_modules; do
 		cp "$tmp"/x/lib/modules/*/kernel/"$m".ko "$tmp/k/"
 	done
+	for m in $server_modules; do
+		cp "$tmp"/x/lib/modules/*/kernel/"$m".ko "$tmp/k/server/"
+	done
 	guest_kernel=$softdpu_cache/$pkg
 	# Another one may have been faster, or an older one fetched less.
-	mv -T "$tmp/k" "$guest_kernel" 2>/dev/null || cp -n "$tmp"/k/* "$guest_kernel/"
+	mv -T "$tmp/k" "$guest_kernel" 2>/dev/null || cp -rn "$tmp"/k/* "$guest_kernel/"
 	rm -rf "$tmp"
 }
 
@@ -141,13 +148,13 @@ guest_device()
 #
 # guest_start LOG SECONDS INITRD TAG=SOCKET...: starts a guest whose serial line goes to LOG and which
 # is ended after that time; guest_pid is what guest_wait waits for. GUEST_REBOOT=1: it may restart.
-# GUEST_PORTS=N: so many empty root ports, rp100 and on. GUEST_MIB: of memory (512). GUEST_MEMORY=ram: it
-# is not shared. (A memfd with share=off would be worse: QEMU hands out its descriptor, but not what the
-# guest writes.) QMP is at LOG.qmp.
+# GUEST_PORTS=N: so many empty root ports, rp100 and on. GUEST_MORE: more words for QEMU. GUEST_MIB: of
+# memory (512). GUEST_MEMORY=ram: it is not shared. (A memfd with share=off would be worse: QEMU hands out
+# its descriptor, but not what the guest writes.) QMP is at LOG.qmp.
 guest_start()
 {
 	local log=$1 seconds=$2 initrd=$3 accel=tcg,thread=multi cpu=max n=0 dev mib=${GUEST_MIB:-512}
-	local args=() reboot=(-no-reboot)
+	local args=(${GUEST_MORE:-}) reboot=(-no-reboot)
 
 	shift 3
 	[ -z "${GUEST_REBOOT:-}" ] || reboot=()

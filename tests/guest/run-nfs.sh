@@ -7,6 +7,7 @@
 #   run nfs-refused  a full disk, a quota, who may do what with and without root squash, an export that goes
 #   run nfs-fsx      as fsx, over NFS
 #   run nfs-pair     two machines and their controllers on one export: what they see, their locks
+#   run nfs-knfsd    the kernel's server in a guest, see run-knfsd.sh
 #
 # Theory of Operation: run starts itself once more in namespaces for network, mounts and host name. There
 # a bridge is the network, the namespace "srv" the server's machine with two addresses of its own, and "two"
@@ -18,11 +19,12 @@ nfs_addr=192.0.2.1
 nfs_other_addr=192.0.2.2
 control=$work/control
 
+# nfs_namespaces SERVER: a program.
 nfs_namespaces()
 {
 	local tool
 
-	need ganesha.nfsd ip tc unshare nsenter
+	need "$1" ip tc unshare nsenter
 	[ "${NFS_NAMESPACES:-}" != own ] || return 0
 	rm -rf "$work"
 	unshare -n -m -u true 2>/dev/null || skip_all "no namespaces to be had"
@@ -453,7 +455,11 @@ run_nfs_fsx()
 nfs_profile()
 {
 	case $profile in
-	nfs-outages | nfs-refused | nfs-pair) nfs_namespaces ;;
+	nfs-outages | nfs-refused | nfs-pair) nfs_namespaces ganesha.nfsd ;;
+	nfs-knfsd)
+		. "$here/run-knfsd.sh"
+		nfs_namespaces rpc.nfsd
+		;;
 	nfs-fsx) ;;
 	*) bail_out "no such profile" ;;
 	esac

@@ -8,6 +8,7 @@
  * them a request makes one call after another, each done() either starting the next or ending the request.
  */
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -240,19 +241,27 @@ struct nreq *nfs_begin(struct fs_req *req)
 	return rc ? NULL : n;
 }
 
-/* The kernel resolves "." and ".." itself; a server would lead out of the export by the second. */
-static bool is_name(const char *name)
+/*
+ * The kernel resolves "." and ".." itself; a server would lead out of the export by the second. Linux' server
+ * takes what is too long for a call that cannot be read.
+ */
+static int name_error(const char *name)
 {
-	return *name && strcmp(name, ".") && strcmp(name, "..") && !strchr(name, '/');
+	if (!*name || !strcmp(name, ".") || !strcmp(name, "..") || strchr(name, '/'))
+		return -EINVAL;
+	return strlen(name) > NAME_MAX ? -ENAMETOOLONG : 0;
 }
 
 struct nreq *nfs_begin_name(struct fs_req *req)
 {
 	bool two = req->in->opcode == FUSE_RENAME || req->in->opcode == FUSE_RENAME2;
+	int rc = name_error(req->name[0]);
 
-	if (is_name(req->name[0]) && (!two || is_name(req->name[1])))
+	if (!rc && two)
+		rc = name_error(req->name[1]);
+	if (!rc)
 		return nfs_begin(req);
-	fs_req_done(req, -EINVAL);
+	fs_req_done(req, rc);
 	return NULL;
 }
 
