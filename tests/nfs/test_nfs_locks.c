@@ -21,26 +21,9 @@
 #include "fs/nfs/nfs.h"
 #include "fs/nfs/nlm_listen.h"
 #include "fs/nfs/rpcbind.h"
-#include "rig.h"
+#include "lock_rig.h"
 
 /* ---- locks ---- */
-
-static void lock_init(struct call *c, struct drive *drive, uint32_t opcode, uint64_t fh, uint64_t owner,
-		      uint32_t type, uint64_t start, uint64_t end)
-{
-	call_init(c, drive, opcode, ROOT);
-	c->arg.lk = (struct fuse_lk_in){ .fh = fh, .owner = owner,
-					 .lk = { .type = type, .start = start, .end = end, .pid = 7 } };
-}
-
-static int set_lock(struct drive *drive, uint64_t fh, uint64_t owner, uint32_t type, uint64_t start,
-		    uint64_t end)
-{
-	static struct call c;
-
-	lock_init(&c, drive, FUSE_SETLK, fh, owner, type, start, end);
-	return call_run(&c);
-}
 
 static int get_lock(struct drive *drive, uint64_t fh, uint32_t type, uint64_t start, uint64_t end)
 {
@@ -50,36 +33,6 @@ static int get_lock(struct drive *drive, uint64_t fh, uint32_t type, uint64_t st
 	lock_init(&c, drive, FUSE_GETLK, fh, 99, type, start, end);
 	rc = call_run(&c);
 	return rc ? rc : (int)c.out.lk.lk.type;
-}
-
-static int flush_owner(struct drive *drive, uint64_t fh, uint64_t owner)
-{
-	static struct call c;
-
-	call_init(&c, drive, FUSE_FLUSH, ROOT);
-	c.arg.flush.fh = fh;
-	c.arg.flush.lock_owner = owner;
-	return call_run(&c);
-}
-
-static void begin_locks(uint64_t *a, uint64_t *b)
-{
-	char more[64];
-
-	m = memfs_start(&f, 1);
-	snprintf(more, sizeof(more), ",lock=remote,nlmport=%u", f.port);
-	drive_with(&d, more, FS_CACHE_AUTO, NULL);
-	drive_with(&other, more, FS_CACHE_AUTO, NULL);
-	*a = make(&d, "a", NULL);
-	*b = make(&other, "a", NULL);
-}
-
-static void end_locks(void)
-{
-	drive_close(&other);
-	drive_close(&d);
-	assert_int_equal(memfs_nr_locks(m), 0); /* the server has none of ours left */
-	memfs_stop(&f);
 }
 
 static void test_locks(void **state)
@@ -185,14 +138,6 @@ static void test_no_locks(void **state)
 static struct call *waiting;
 static uint64_t held_by, wanted_by; /* handles of d and other */
 
-static void pump(void)
-{
-	d.fs->ops->poll(d.ft);
-	other.fs->ops->poll(other.ft);
-	nlm_listen_poll();
-	usleep(1000);
-}
-
 static void set_grant(enum memfs_grant how)
 {
 	memfs_set_grant(m, how, fake_rpcbind_port(NLM_PROGRAM, "tcp"), fake_rpcbind_port(NLM_PROGRAM, "udp"));
@@ -245,15 +190,6 @@ static int grant_again(const char *from, uint8_t forge)
 	}
 	close(fd);
 	return rc;
-}
-
-static void interrupt(struct drive *drive, uint64_t unique)
-{
-	static struct call c;
-
-	call_init(&c, drive, FUSE_INTERRUPT, ROOT);
-	c.arg.interrupt.unique = unique;
-	assert_int_equal(call_run(&c), 0);
 }
 
 static void test_called_back(void **state)

@@ -178,8 +178,12 @@ struct nreq {
 	struct nfs_kept *kept; /* WRITE: room for the copy */
 	bool copy_due; /* it is in to_copy */
 	struct nfs_owner *owner; /* locks: used */
+	LIST_ENTRY(nreq) active; /* of it, under nfs_locks.lock */
+	bool recalled; /* its call was taken back for a reclaim */
 	struct nfs_lock lock;
-	void (*released)(struct nreq *n); /* FLUSH, RELEASE: after that */
+	uint64_t releasing; /* FLUSH, RELEASE: the guest's owner */
+	bool releasing_flock;
+	void (*released)(struct nreq *n); /* after that */
 	uint64_t wait_ns, retry_ns; /* SETLKW */
 	LIST_ENTRY(nreq) waiter; /* of nfs_locks */
 	bool waits; /* it is in there: the server may call back */
@@ -295,6 +299,8 @@ void nfs_post(struct nreq *n);
 /* ---- nfs_commit.c ---- */
 /* Ends a request about an open file with 0 or what fsync must report, once all is committed. */
 void nfs_commit(struct nreq *n);
+/* An open file that is not for writing is about to commit what others wrote, if they did: n->wb. 0 or -ENOMEM. */
+int nfs_commit_other(struct nreq *n);
 
 /* ---- nfs_silly.c ---- */
 /*

@@ -27,21 +27,31 @@ void nfs_flush(struct fs_req *req)
 		nfs_lock_release(n, req->flush->lock_owner, false, nfs_commit);
 }
 
+int nfs_commit_other(struct nreq *n)
+{
+	int rc;
+
+	if (n->wb || !__atomic_load_n(&n->node->dirty, __ATOMIC_ACQUIRE)) /* make_dirty() */
+		return 0;
+	rc = nfs_take_wb(n, n->node);
+	if (!rc)
+		nfs_wb_listen(n->wb, n->open);
+	return rc;
+}
+
+/* Also of one that is open for reading: fsync() is about the file, whoever wrote it. */
 void nfs_fsync(struct fs_req *req)
 {
 	struct nreq *n = nfs_begin_open(req, req->fsync->fh);
+	int rc;
 
 	if (!n)
 		return;
-	/* Open for reading: fsync() is about the file, whoever wrote it. */
-	if (!n->wb && __atomic_load_n(&n->node->dirty, __ATOMIC_ACQUIRE)) { /* make_dirty() */
-		if (nfs_take_wb(n, n->node)) {
-			nfs_done(n, -ENOMEM);
-			return;
-		}
-		nfs_wb_listen(n->wb, n->open);
-	}
-	nfs_commit(n);
+	rc = nfs_commit_other(n);
+	if (rc)
+		nfs_done(n, rc);
+	else
+		nfs_commit(n);
 }
 
 /* NFSv3 directory operations are synchronous on the server. */
