@@ -409,6 +409,66 @@ static void test_other_manager(void **state)
 	free(wait);
 }
 
+/* A socket with a port that nobody has, TCP and UDP: the socket is the caller's to close. */
+static int take_port(uint16_t *port)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET };
+	socklen_t len = sizeof(a);
+	int tcp, udp, rc;
+
+	do {
+		tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		a.sin_port = 0;
+		assert_int_equal(bind(tcp, (struct sockaddr *)&a, sizeof(a)), 0);
+		assert_int_equal(getsockname(tcp, (struct sockaddr *)&a, &len), 0);
+		rc = bind(udp, (struct sockaddr *)&a, sizeof(a));
+		close(udp);
+		if (rc)
+			close(tcp);
+	} while (rc);
+	*port = ntohs(a.sin_port);
+	return tcp;
+}
+
+static void open_at(struct drive *drive, uint16_t port)
+{
+	char more[96];
+
+	snprintf(more, sizeof(more), ",lock=remote,nlmport=%u,callbackport=%u", f.port, port);
+	drive_with(drive, more, FS_CACHE_AUTO, NULL);
+}
+
+/* A firewall lets one port through. */
+static void test_callback_port(void **state)
+{
+	uint16_t port, tcp, udp;
+	int fd = take_port(&port);
+
+	fake_rpcbind_start();
+	m = memfs_start(&f, 1);
+	assert_int_equal(listen(fd, 1), 0);
+	open_at(&d, port); /* in use: as without calls */
+	nlm_listen_ports(&tcp, &udp);
+	assert_int_equal(tcp, 0);
+	assert_int_equal(fake_rpcbind_port(NLM_PROGRAM, "tcp"), 0);
+	assert_int_equal(set_lock(&d, make(&d, "a", NULL), 1, F_WRLCK, 0, 9), 0);
+	drive_close(&d);
+	close(fd);
+	open_at(&d, port);
+	open_at(&other, (uint16_t)(port ^ 1)); /* the first decides */
+	nlm_listen_ports(&tcp, &udp);
+	assert_int_equal(tcp, port);
+	assert_int_equal(udp, port);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(fake_rpcbind_port(i & 1 ? NLM_PROGRAM : NSM_PROGRAM, i & 2 ? "tcp" : "udp"),
+				 port);
+	drive_close(&d);
+	drive_close(&other);
+	memfs_stop(&f);
+	fake_rpcbind_stop();
+}
+
 /* A connection that there is no descriptor for is not to keep everybody busy: it is closed. */
 static void test_no_descriptors(void **state)
 {
@@ -570,6 +630,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_deaf_gives_up),
 		cmocka_unit_test(test_notified),
 		cmocka_unit_test(test_other_manager),
+		cmocka_unit_test(test_callback_port),
 		cmocka_unit_test(test_no_descriptors),
 		cmocka_unit_test(test_note_elsewhere),
 		cmocka_unit_test(test_killed),
