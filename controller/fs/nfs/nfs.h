@@ -57,7 +57,7 @@ struct nfs_silly {
 struct nfs_node {
 	struct node node;
 	struct nfs_fh fh; /* const */
-	uint32_t nr_open; /* atomic */
+	uint32_t nr_open; /* atomic; OPENs under way count */
 	struct nfs_silly *silly; /* written under fs.lock, atomic; NULL: has its name still */
 	struct nfs_wb *wb; /* under fs.lock, atomic; NULL: not open for writing, all committed */
 	bool dirty; /* atomic: something is not committed */
@@ -196,6 +196,7 @@ struct nreq {
 	struct nfs_acl_work *acl; /* SETXATTR, REMOVEXATTR */
 	bool wb_ref; /* the reference is the request's own */
 	bool inside; /* it passed the gate of wb */
+	bool opening; /* OPEN: the node is counted as open for it */
 	bool plus;
 	bool truncated; /* CREATE: of one that was there */
 	bool exclusive; /* CREATE: done with a verifier, attributes come after it */
@@ -254,6 +255,8 @@ static inline enum nfs_open_kind nfs_open_kind(uint32_t flags)
 {
 	return (flags & O_ACCMODE) == O_RDONLY ? NFS_OPEN_READ : NFS_OPEN_WRITE;
 }
+/* From here on the node's file is open, until the request is over: who unlinks it has to know. */
+void nfs_open_begin(struct nreq *n);
 /* n->wb of a request about a node that is not about an open file: its own reference. -ENOMEM. */
 int nfs_take_wb(struct nreq *n, struct nfs_node *node);
 /* The node of a handle if there is one; pinned. */

@@ -89,6 +89,7 @@ void nfs_open(struct fs_req *req)
 
 	if (!n)
 		return;
+	nfs_open_begin(n);
 	nfs_prepare(n, NFS_ACCESS);
 	n->call.access = open_access(req->open->flags);
 	nfs_go(n, open_allowed);
