@@ -68,17 +68,6 @@ void nfs_fsyncdir(struct fs_req *req)
  * there is no position of each open file as in Linux' errseq.)
  */
 
-static void syncfs_next(struct nreq *n);
-
-static void syncfs_over(struct nreq *n)
-{
-	nfs_wb_put(n->wb);
-	nodetab_put(nfs_of(n->req)->nodes, &n->node2->node);
-	n->wb_ref = false;
-	n->node2 = NULL;
-	syncfs_next(n);
-}
-
 /* Also of files that were closed since. */
 static int syncfs_error(struct nreq *n)
 {
@@ -98,14 +87,14 @@ static void syncfs_next(struct nreq *n)
 {
 	struct nfs_fs *nfs = nfs_of(n->req);
 
-	n->wb = nfs_wb_next_dirty(nfs, &n->dirty_pos, n->dirty_last);
+	n->wb = nfs_wb_next_dirty(nfs, n->wb, &n->dirty_pos, n->dirty_last);
+	n->wb_ref = n->wb;
+	n->node2 = n->wb ? n->wb->node : NULL;
 	if (!n->wb) {
 		nfs_done(n, syncfs_error(n));
 		return;
 	}
-	n->wb_ref = true;
-	n->node2 = n->wb->node;
-	nfs_wb_commit(n, syncfs_over);
+	nfs_wb_commit(n, syncfs_next);
 }
 
 void nfs_syncfs(struct fs_req *req)
