@@ -50,7 +50,7 @@ static struct nfs_owner *make_owner(struct nfs_fs *nfs, struct nreq *n, uint64_t
 	o->flock = flock;
 	o->svid = ++l->next_svid;
 	o->cred = n->cred;
-	o->reclaim = l->free.step != NFS_FREE_NOT; /* until that is done */
+	nfs_owner_set_reclaim(l, o, l->free.step != NFS_FREE_NOT); /* until that is done */
 	STAILQ_INIT(&o->parked);
 	LIST_INSERT_HEAD(&l->bucket[bucket_of(n->node, id)], o, link);
 	__atomic_add_fetch(&l->nr_owners, 1, __ATOMIC_RELAXED);
@@ -81,6 +81,7 @@ void nfs_owner_unuse(struct nfs_fs *nfs, struct nfs_owner *o)
 	gone = !--o->users && SLIST_EMPTY(&o->ranges);
 	if (gone) {
 		LIST_REMOVE(o, link);
+		nfs_owner_set_reclaim(&nfs->locks, o, false);
 		__atomic_sub_fetch(&nfs->locks.nr_owners, 1, __ATOMIC_RELAXED);
 	}
 	pthread_mutex_unlock(&nfs->locks.lock);

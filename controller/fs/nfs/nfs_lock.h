@@ -100,6 +100,7 @@ struct nfs_locks {
 	LIST_HEAD(, nfs_owner) bucket[NFS_LOCK_BUCKETS];
 	LIST_HEAD(, nreq) waiters;
 	uint32_t nr_owners, nr_ranges; /* atomic */
+	uint32_t nr_reclaims; /* atomic: owners with .reclaim */
 	uint32_t next_svid;
 	uint64_t host; /* random: part of all owner handles of this controller */
 	uint32_t epoch; /* atomic: fs.epoch of the last reclaim */

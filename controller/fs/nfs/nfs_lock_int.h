@@ -20,6 +20,13 @@ static inline bool nfs_lock_unknown(int err)
 	return err == -EINTR || err == -ETIMEDOUT || err == -EIO;
 }
 
+/* Under lock. */
+static inline void nfs_owner_set_reclaim(struct nfs_locks *l, struct nfs_owner *o, bool reclaim)
+{
+	__atomic_add_fetch(&l->nr_reclaims, (uint32_t)reclaim - o->reclaim, __ATOMIC_RELAXED);
+	o->reclaim = reclaim;
+}
+
 /* ---- nfs_lock.c ---- */
 void nfs_owner_unuse(struct nfs_fs *nfs, struct nfs_owner *o);
 void nfs_lock_fill(const struct nfs_fs *nfs, struct nfs_lock *lock, uint32_t svid, const struct nfs_range *r);

@@ -80,7 +80,7 @@ static void end_reclaim(struct nfs_fs *nfs, struct nfs_owner *o)
 {
 	struct nreq *n;
 
-	o->reclaim = false;
+	nfs_owner_set_reclaim(&nfs->locks, o, false);
 	if (o->drop)
 		nfs_job_unlock_all(nfs, o);
 	o->drop = false;
@@ -107,7 +107,7 @@ static void reclaim_owner(struct nfs_fs *nfs, struct nfs_owner *o)
 	/* What is being asked for may be answered by the server as it was before. */
 	if (o->reclaim || (SLIST_EMPTY(&o->ranges) && LIST_EMPTY(&o->active)))
 		return;
-	o->reclaim = true;
+	nfs_owner_set_reclaim(&nfs->locks, o, true);
 	if (LIST_EMPTY(&o->active)) /* otherwise each thread recalls its own */
 		nfs_reclaim_start(nfs, o);
 }

@@ -364,7 +364,7 @@ void nfs_wait_poll(struct nfs_thread *t)
 	if (waits)
 		listen_now(t, now);
 	due = __atomic_exchange_n(&t->lock_due, false, __ATOMIC_ACQUIRE); /* pairs with wake() */
-	if (due) {
+	if (due && __atomic_load_n(&t->nfs->locks.nr_reclaims, __ATOMIC_RELAXED)) {
 		look_at_owners(t, &own, false);
 		give_up_all(&own);
 	}
