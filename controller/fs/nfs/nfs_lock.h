@@ -13,6 +13,9 @@
  * his owner asks for no other lock in the file, which that would take along. A call can get lost, so the lock is asked for again after 1 s, then later, up to 30 s; if that finds three in a row, calls do
  * not come through. Then, and without a listener, the server is asked not to block, again after 50 ms up to 1 s.
  *
+ * Before a lock is let go of, the file's data is committed: written again after a restart of the server, it would undo
+ * what the next holder wrote.
+ *
  * What is held is remembered so that FLUSH, RELEASE, a reset and the end of the file system let go of it, and
  * so that it is taken again when the server restarts (nfs_lock_job.c): when fs.epoch changes, each range is
  * reclaimed, and if the server is in no grace period, asked for anew. Calls about an owner wait for that, or a range let
