@@ -13,16 +13,16 @@
  * his owner asks for no other lock in the file, which that would take along. A call can get lost, so the lock is asked for again after 1 s, then later, up to 30 s; if that finds three in a row, calls do
  * not come through. Then, and without a listener, the server is asked not to block, again after 50 ms up to 1 s.
  *
- * Before a lock is let go of, the file's data is committed: written again after a restart of the server, it would undo
- * what the next holder wrote.
+ * Before a lock is let go of, the file's data is committed: written again after a restart of the server, it would
+ * undo what the next holder wrote.
  *
  * What is held is remembered so that FLUSH, RELEASE, a reset and the end of the file system let go of it, and
  * so that it is taken again when the server restarts (nfs_lock_job.c): when fs.epoch changes, each range is
- * reclaimed, and if the server is in no grace period, asked for anew. Calls about an owner wait for that, or a range let
- * go meanwhile would be taken again; those under way are taken back and made again behind it, since the server might
- * have them wait for the end of its grace period, when it is too late to reclaim. A restart shows in a connection made anew or a
- * status monitor's SM_NOTIFY; while anything is held a GETATTR every 10 s notices restarts of a server that nobody
- * talks to and that tells nobody.
+ * reclaimed, and if the server is in no grace period, asked for anew. Calls about an owner wait for that, or a range
+ * let go meanwhile would be taken again; those under way are taken back and made again behind it, since the server
+ * might have them wait for the end of its grace period, when it is too late to reclaim. A restart shows in a
+ * connection made anew or a status monitor's SM_NOTIFY; while anything is held a GETATTR every 10 s notices restarts
+ * of a server that nobody talks to and that tells nobody.
  *
  * A controller that is killed leaves its locks on the server and a note in its state directory (nsm.h). The next one
  * tells the server's status monitor that it has restarted, and its lock manager to free all locks of this host; its
