@@ -209,9 +209,9 @@ static enum fake_verdict odd_reads(struct fake *fk, struct fake_call *c)
 		return FAKE_DEFAULT;
 	put32(c, 0);
 	put32(c, 0);
-	put32(c, c->nth == 0 ? 2 : 0xffffffff); /* short; then more than was asked for */
+	put32(c, c->nth == 0 ? 2 : c->nth == 1 ? 0xffffffff : 0); /* short; more than was asked for; nothing */
 	put32(c, 0);
-	put_bytes(c, bytes, c->nth == 0 ? 2 : 300);
+	put_bytes(c, bytes, c->nth == 0 ? 2 : c->nth == 1 ? 300 : 0);
 	return FAKE_REPLY;
 }
 
@@ -227,6 +227,7 @@ static void test_odd_reads(void **state)
 	assert_int_equal(op_read(&d, fh, buf, 10, 0), 10);
 	assert_memory_equal(buf, "hehello", 7);
 	assert_memory_equal(buf + 10, guard, 10);
+	assert_int_equal(op_read(&d, fh, buf, 10, 0), -EIO); /* nor the end */
 	end();
 }
 

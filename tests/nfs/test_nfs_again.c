@@ -290,6 +290,55 @@ static void test_rename_over_open(void **state)
 	end();
 }
 
+/* ---- UNLINK of a file that is open, as far as one can know ---- */
+
+static int nonsense, opening; /* atomic: the next LOOKUP is answered with that; ACCESS is answered late */
+
+static enum fake_verdict mumbles(struct fake *fk, struct fake_call *c)
+{
+	enum fake_verdict v = memfs_handle(fk, c);
+
+	if (c->prog == FAKE_NFS && c->proc == LOOKUP && __atomic_exchange_n(&nonsense, 0, __ATOMIC_ACQ_REL))
+		c->out_len -= 4;
+	if (c->prog == FAKE_NFS && c->proc == ACCESS && __atomic_load_n(&opening, __ATOMIC_ACQUIRE) == 1) {
+		__atomic_store_n(&opening, 2, __ATOMIC_RELEASE);
+		c->delay_ms = 200;
+	}
+	return v;
+}
+
+static void test_unlink_in_doubt(void **state)
+{
+	static struct call open;
+	struct fuse_entry_out e;
+	uint64_t fh;
+
+	begin("");
+	__atomic_store_n(&f.handle, mumbles, __ATOMIC_RELEASE);
+	fh = make_with("a", "text");
+	__atomic_store_n(&nonsense, 1, __ATOMIC_RELEASE);
+	assert_int_equal(op_unlink(&d, ROOT, "a"), -EIO);
+	expect_text(fh, "text");
+	assert_int_equal(op_lookup(&d, ROOT, "a", &e), 0);
+	assert_int_equal(op_release(&d, fh), 0);
+	/* Being opened: the server has said yes, and it is gone before that is heard. */
+	__atomic_store_n(&opening, 1, __ATOMIC_RELEASE);
+	call_init(&open, &d, FUSE_OPEN, e.nodeid);
+	call_start(&open);
+	while (__atomic_load_n(&opening, __ATOMIC_ACQUIRE) == 1)
+		d.fs->ops->poll(d.ft);
+	assert_int_equal(op_unlink(&d, ROOT, "a"), 0);
+	assert_int_equal(call_wait(&open), 0);
+	expect_text(open.out.opened.fh, "text");
+	assert_int_equal(op_release(&d, open.out.opened.fh), 0);
+	for (int i = 0; i < 1000 && memfs_count(m, "", ".nfs"); i++) {
+		d.fs->ops->poll(d.ft);
+		usleep(1000);
+	}
+	assert_int_equal(memfs_count(m, "", ""), 1);
+	end();
+}
+
 /* ---- aborted while nothing is asked of the server ---- */
 
 static int asked; /* atomic */
@@ -347,6 +396,7 @@ int main(void)
 		cmocka_unit_test(test_long_target),
 		cmocka_unit_test(test_syncfs_errors),
 		cmocka_unit_test(test_rename_over_open),
+		cmocka_unit_test(test_unlink_in_doubt),
 		cmocka_unit_test(test_abort_between),
 	};
 

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "../fs/nfs_fake_rig.h"
+#include "base/clock.h"
 
 #define RTMAX 8192u
 #define WTMAX 4096u
@@ -318,6 +319,57 @@ static void test_state_dir(void **state)
 	assert_int_equal(rmdir(dir), 0);
 }
 
+/* ---- many files ---- */
+
+#define MANY 12000u
+
+static enum fake_verdict no_commit(struct fake *fk, struct fake_call *c)
+{
+	return c->proc == COMMIT ? FAKE_DROP : FAKE_DEFAULT;
+}
+
+static void dirty_files(unsigned int from, unsigned int to)
+{
+	struct fuse_entry_out e;
+	char name[16];
+	uint64_t fh;
+
+	for (unsigned int i = from; i < to; i++) {
+		snprintf(name, sizeof(name), "f%u", i);
+		assert_int_equal(op_create(&d, ROOT, name, O_RDWR, 0644, &e, &fh), 0);
+		assert_int_equal(op_write(&d, fh, "x", 1, 0, 0), 1);
+	}
+}
+
+static uint64_t giving_up_ns(void)
+{
+	uint64_t best = UINT64_MAX;
+
+	for (int i = 0; i < 5; i++) {
+		uint64_t start = clock_ns();
+
+		d.fs->ops->cancel(d.ft);
+		best = min(best, clock_ns() - start);
+	}
+	return best;
+}
+
+/* A guest that goes with many files to be committed keeps its threads, which others use, no longer than each needs. */
+static void test_many_dirty(void **state)
+{
+	uint64_t few, many;
+
+	begin(no_commit);
+	dirty_files(0, MANY / 8);
+	few = giving_up_ns();
+	dirty_files(MANY / 8, MANY);
+	many = giving_up_ns();
+	printf("%u us to give up %u files, %u us for %u\n", (unsigned int)(few / 1000), MANY / 8,
+	       (unsigned int)(many / 1000), MANY);
+	assert_true(many < 64 * few); /* 8 times as many; one by one from the start it is 200 and more */
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -327,6 +379,7 @@ int main(void)
 		cmocka_unit_test(test_coarse_times),
 		cmocka_unit_test(test_offers),
 		cmocka_unit_test(test_state_dir),
+		cmocka_unit_test(test_many_dirty),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

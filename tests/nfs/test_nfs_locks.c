@@ -21,26 +21,9 @@
 #include "fs/nfs/nfs.h"
 #include "fs/nfs/nlm_listen.h"
 #include "fs/nfs/rpcbind.h"
-#include "rig.h"
+#include "lock_rig.h"
 
 /* ---- locks ---- */
-
-static void lock_init(struct call *c, struct drive *drive, uint32_t opcode, uint64_t fh, uint64_t owner,
-		      uint32_t type, uint64_t start, uint64_t end)
-{
-	call_init(c, drive, opcode, ROOT);
-	c->arg.lk = (struct fuse_lk_in){ .fh = fh, .owner = owner,
-					 .lk = { .type = type, .start = start, .end = end, .pid = 7 } };
-}
-
-static int set_lock(struct drive *drive, uint64_t fh, uint64_t owner, uint32_t type, uint64_t start,
-		    uint64_t end)
-{
-	static struct call c;
-
-	lock_init(&c, drive, FUSE_SETLK, fh, owner, type, start, end);
-	return call_run(&c);
-}
 
 static int get_lock(struct drive *drive, uint64_t fh, uint32_t type, uint64_t start, uint64_t end)
 {
@@ -50,36 +33,6 @@ static int get_lock(struct drive *drive, uint64_t fh, uint32_t type, uint64_t st
 	lock_init(&c, drive, FUSE_GETLK, fh, 99, type, start, end);
 	rc = call_run(&c);
 	return rc ? rc : (int)c.out.lk.lk.type;
-}
-
-static int flush_owner(struct drive *drive, uint64_t fh, uint64_t owner)
-{
-	static struct call c;
-
-	call_init(&c, drive, FUSE_FLUSH, ROOT);
-	c.arg.flush.fh = fh;
-	c.arg.flush.lock_owner = owner;
-	return call_run(&c);
-}
-
-static void begin_locks(uint64_t *a, uint64_t *b)
-{
-	char more[64];
-
-	m = memfs_start(&f, 1);
-	snprintf(more, sizeof(more), ",lock=remote,nlmport=%u", f.port);
-	drive_with(&d, more, FS_CACHE_AUTO, NULL);
-	drive_with(&other, more, FS_CACHE_AUTO, NULL);
-	*a = make(&d, "a", NULL);
-	*b = make(&other, "a", NULL);
-}
-
-static void end_locks(void)
-{
-	drive_close(&other);
-	drive_close(&d);
-	assert_int_equal(memfs_nr_locks(m), 0); /* the server has none of ours left */
-	memfs_stop(&f);
 }
 
 static void test_locks(void **state)
@@ -185,14 +138,6 @@ static void test_no_locks(void **state)
 static struct call *waiting;
 static uint64_t held_by, wanted_by; /* handles of d and other */
 
-static void pump(void)
-{
-	d.fs->ops->poll(d.ft);
-	other.fs->ops->poll(other.ft);
-	nlm_listen_poll();
-	usleep(1000);
-}
-
 static void set_grant(enum memfs_grant how)
 {
 	memfs_set_grant(m, how, fake_rpcbind_port(NLM_PROGRAM, "tcp"), fake_rpcbind_port(NLM_PROGRAM, "udp"));
@@ -245,15 +190,6 @@ static int grant_again(const char *from, uint8_t forge)
 	}
 	close(fd);
 	return rc;
-}
-
-static void interrupt(struct drive *drive, uint64_t unique)
-{
-	static struct call c;
-
-	call_init(&c, drive, FUSE_INTERRUPT, ROOT);
-	c.arg.interrupt.unique = unique;
-	assert_int_equal(call_run(&c), 0);
 }
 
 static void test_called_back(void **state)
@@ -473,6 +409,66 @@ static void test_other_manager(void **state)
 	free(wait);
 }
 
+/* A socket with a port that nobody has, TCP and UDP: the socket is the caller's to close. */
+static int take_port(uint16_t *port)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET };
+	socklen_t len = sizeof(a);
+	int tcp, udp, rc;
+
+	do {
+		tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		a.sin_port = 0;
+		assert_int_equal(bind(tcp, (struct sockaddr *)&a, sizeof(a)), 0);
+		assert_int_equal(getsockname(tcp, (struct sockaddr *)&a, &len), 0);
+		rc = bind(udp, (struct sockaddr *)&a, sizeof(a));
+		close(udp);
+		if (rc)
+			close(tcp);
+	} while (rc);
+	*port = ntohs(a.sin_port);
+	return tcp;
+}
+
+static void open_at(struct drive *drive, uint16_t port)
+{
+	char more[96];
+
+	snprintf(more, sizeof(more), ",lock=remote,nlmport=%u,callbackport=%u", f.port, port);
+	drive_with(drive, more, FS_CACHE_AUTO, NULL);
+}
+
+/* A firewall lets one port through. */
+static void test_callback_port(void **state)
+{
+	uint16_t port, tcp, udp;
+	int fd = take_port(&port);
+
+	fake_rpcbind_start();
+	m = memfs_start(&f, 1);
+	assert_int_equal(listen(fd, 1), 0);
+	open_at(&d, port); /* in use: as without calls */
+	nlm_listen_ports(&tcp, &udp);
+	assert_int_equal(tcp, 0);
+	assert_int_equal(fake_rpcbind_port(NLM_PROGRAM, "tcp"), 0);
+	assert_int_equal(set_lock(&d, make(&d, "a", NULL), 1, F_WRLCK, 0, 9), 0);
+	drive_close(&d);
+	close(fd);
+	open_at(&d, port);
+	open_at(&other, (uint16_t)(port ^ 1)); /* the first decides */
+	nlm_listen_ports(&tcp, &udp);
+	assert_int_equal(tcp, port);
+	assert_int_equal(udp, port);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(fake_rpcbind_port(i & 1 ? NLM_PROGRAM : NSM_PROGRAM, i & 2 ? "tcp" : "udp"),
+				 port);
+	drive_close(&d);
+	drive_close(&other);
+	memfs_stop(&f);
+	fake_rpcbind_stop();
+}
+
 /* A connection that there is no descriptor for is not to keep everybody busy: it is closed. */
 static void test_no_descriptors(void **state)
 {
@@ -634,6 +630,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_deaf_gives_up),
 		cmocka_unit_test(test_notified),
 		cmocka_unit_test(test_other_manager),
+		cmocka_unit_test(test_callback_port),
 		cmocka_unit_test(test_no_descriptors),
 		cmocka_unit_test(test_note_elsewhere),
 		cmocka_unit_test(test_killed),

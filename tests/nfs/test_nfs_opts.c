@@ -40,7 +40,7 @@ static void test_defaults(void **state)
 static void test_values(void **state)
 {
 	good("rsize=4096,wsize=65536,timeo=7,retrans=5,softerr,nconnect=16,port=2049,mountport=20048,"
-	     "nlmport=4001,proto=tcp6,sec=sys,vers=3,noresvport,nocto,lookupcache=all,lock=remote,sync,"
+	     "nlmport=4001,callbackport=4002,proto=tcp6,sec=sys,vers=3,noresvport,nocto,lookupcache=all,lock=remote,sync,"
 	     "acregmin=1,acregmax=2,acdirmin=3,acdirmax=4,retain=0,nordirplus,noacl,intr");
 	assert_int_equal(o.mnt.rsize, 4096);
 	assert_int_equal(o.mnt.wsize, 65536);
@@ -51,6 +51,7 @@ static void test_values(void **state)
 	assert_int_equal(o.mnt.nfs_port, 2049);
 	assert_int_equal(o.mnt.mount_port, 20048);
 	assert_int_equal(o.mnt.nlm_port, 4001);
+	assert_int_equal(o.mnt.callback_port, 4002);
 	assert_int_equal(o.mnt.family, AF_INET6);
 	assert_true(o.mnt.noresvport && o.mnt.sync && o.nocto && o.nordirplus && o.noacl);
 	assert_int_equal(o.lookupcache, NFS_LOOKUPCACHE_ALL);

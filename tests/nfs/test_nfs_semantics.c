@@ -332,6 +332,44 @@ static void test_abort(void **state)
 	free(read);
 }
 
+static enum fake_verdict no_commit(struct fake *fk, struct fake_call *c)
+{
+	return c->prog == FAKE_NFS && c->proc == COMMIT ? FAKE_DROP : memfs_handle(fk, c);
+}
+
+/* An I/O thread ends while its COMMIT has no answer: another one goes on with what it left. */
+static void test_thread_ends(void **state)
+{
+	static uint8_t data[65536];
+	static struct call sync;
+	uint64_t fh;
+
+	begin(",retain=1");
+	drive_attach(&other, d.fs, 1);
+	fh = make(&other, "a", NULL);
+	__atomic_store_n(&f.handle, no_commit, __ATOMIC_RELEASE);
+	for (unsigned int i = 0; i < 9; i++) /* more than half of what is kept: the oldest is to be committed */
+		assert_int_equal(op_write(&other, fh, data, sizeof(data), i * sizeof(data), 0), sizeof(data));
+	while (!__atomic_load_n(&f.count[COMMIT], __ATOMIC_RELAXED)) {
+		other.fs->ops->poll(other.ft);
+		usleep(1000);
+	}
+	drive_detach(&other);
+	__atomic_store_n(&f.handle, memfs_handle, __ATOMIC_RELEASE);
+	call_init(&sync, &d, FUSE_FSYNC, ROOT);
+	sync.arg.fsync.fh = fh;
+	call_start(&sync);
+	for (int i = 0; i < 20000 && !sync.done; i++) {
+		d.fs->ops->poll(d.ft);
+		usleep(1000);
+	}
+	assert_true(sync.done);
+	assert_int_equal(sync.err, 0);
+	assert_int_equal(memfs_stable(m, "a", data, sizeof(data)), 9 * sizeof(data));
+	assert_int_equal(op_release(&d, fh), 0);
+	end();
+}
+
 static void test_full_disk(void **state)
 {
 	static uint8_t data[65536];
@@ -557,6 +595,7 @@ int main(void)
 		cmocka_unit_test(test_fsync_by_reader),
 		cmocka_unit_test(test_lost_for_good),
 		cmocka_unit_test(test_abort),
+		cmocka_unit_test(test_thread_ends),
 		cmocka_unit_test(test_full_disk),
 		cmocka_unit_test(test_removed_elsewhere),
 		cmocka_unit_test(test_million_names),

@@ -624,7 +624,7 @@ static void test_soft(void **state)
 		sleep_ms(10);
 	assert_int_equal(o.err, -ETIMEDOUT);
 	assert_int_equal(hard.done, 0);
-	assert_true(r.client->complained);
+	assert_true(r.client->nfs.complained);
 }
 
 /* A guest is reset while the server is away: its calls end, also the one made of an ended one. */
@@ -679,7 +679,7 @@ static void test_interrupted(void **state)
 	nfs_intr_note(&intr, 5);
 	nfs_intr_note(&intr, 77);
 	sleep_ms(250);
-	r.client->complained = true;
+	r.client->nfs.complained = true;
 	sleep_ms(250);
 	assert_int_equal(o.done, 0);
 	o.call.start_ns -= 5000000000ull;

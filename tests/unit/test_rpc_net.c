@@ -243,7 +243,7 @@ static void test_outage(void **state)
 	close(listener);
 	go(&o, NFS_ACCESS);
 	go(&given_up, NFS_ACCESS);
-	while (!client->complained)
+	while (!client->nfs.complained)
 		run_for(10);
 	nfs_client_cancel(client, &given_up.call);
 	run_for(1);
@@ -253,7 +253,7 @@ static void test_outage(void **state)
 	fd = take_connection(&port);
 	answer_access(fd, take_call(fd));
 	expect_done(&o);
-	assert_false(client->complained);
+	assert_false(client->nfs.complained);
 	close(fd);
 }
 

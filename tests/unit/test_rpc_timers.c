@@ -151,10 +151,10 @@ static void test_hard(void **state)
 	xid = get_xid();
 	pass(58);
 	assert_int_equal(rig_conn(&r)->state, RPC_UP);
-	assert_false(r.client->complained);
+	assert_false(r.client->nfs.complained);
 	pass(4);
 	assert_int_equal(rig_conn(&r)->state, RPC_DOWN);
-	assert_true(r.client->complained);
+	assert_true(r.client->nfs.complained);
 	pass(24 * 3600);
 	assert_int_equal(o.done, 0);
 	rig_connect(&r);
@@ -162,7 +162,7 @@ static void test_hard(void **state)
 	assert_int_equal(get_xid(), xid);
 	answer(xid, 0);
 	assert_int_equal(o.done, 1);
-	assert_false(r.client->complained);
+	assert_false(r.client->nfs.complained);
 }
 
 /* After timeo * (retrans + 1). */
@@ -205,7 +205,7 @@ static void test_soft_jukebox(void **state)
 		pass(5);
 	}
 	assert_true(r.client->stats.jukebox > 100);
-	assert_false(r.client->complained);
+	assert_false(r.client->nfs.complained);
 	/* Then it does not answer any more. */
 	get_xid();
 	pass(185);
@@ -227,7 +227,7 @@ static void test_idle(void **state)
 	assert_int_equal(read(r.peer, &byte, 1), 0);
 	assert_int_equal(nfs_client_timeout_ms(r.client), -1); /* nothing to wake up for */
 	assert_int_equal(r.client->stats.drops, 0);
-	assert_false(r.client->complained);
+	assert_false(r.client->nfs.complained);
 	/* The next call has one again at once. */
 	rig_connect(&r);
 	chat();

@@ -243,6 +243,7 @@ struct nfs_mount_opts {
 	int family; /* proto=tcp6: AF_INET6, proto=tcp: AF_INET; 0: what the name resolves to */
 	bool noresvport; /* do not even try to use a port below 1024 */
 	uint16_t nlm_port; /* 0: ask the portmapper when the first lock is wanted */
+	uint16_t callback_port; /* where the server calls us, TCP and UDP; 0: any */
 };
 #define NFS_MAX_NCONNECT 16
 

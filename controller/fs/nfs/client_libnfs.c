@@ -301,18 +301,31 @@ void nfs_client_call(struct nfs_client *c, struct nfs_call *call)
 	TAILQ_INSERT_TAIL(&c->queue, call, link);
 }
 
-/* Of a call that libnfs has, only the server's answer ends it: this library cannot let go of one. */
+static bool is_in(const struct call_list *list, const struct nfs_call *call)
+{
+	const struct nfs_call *other;
+
+	TAILQ_FOREACH(other, list, link)
+		if (other == call)
+			return true;
+	return false;
+}
+
+/*
+ * libnfs cannot let go of one call: the connection goes with it, and the others are sent again. It is called when
+ * a thread ends, never by libnfs.
+ */
 void nfs_client_cancel(struct nfs_client *c, struct nfs_call *call)
 {
-	struct nfs_call *other;
+	struct call_list *list;
 
-	TAILQ_FOREACH(other, &c->queue, link) {
-		if (other != call)
-			continue;
-		TAILQ_REMOVE(&c->queue, call, link);
-		TAILQ_INSERT_TAIL(&c->cancelled, call, link);
+	if (is_in(&c->flight, call))
+		go_down(c, "a call is given up");
+	list = is_in(&c->queue, call) ? &c->queue : &c->later;
+	if (list == &c->later && !is_in(list, call))
 		return;
-	}
+	TAILQ_REMOVE(list, call, link);
+	TAILQ_INSERT_TAIL(&c->cancelled, call, link);
 }
 
 /* Waits for the server, as all calls do here. */

@@ -45,8 +45,10 @@ DOCA_LOG_REGISTER(VIRTIOFS::NFS);
 #define ABORT_NS 1000000000ull /* for a server that is there to answer */
 #define INTR_NS 5000000000ull /* a short outage is nothing a signal should be noticed by */
 #define REFUSED_MAX 5
+#define ABSENT_MAX 5 /* times the port mapper does not know the lock manager, a second apart */
 #define MESSAGE_NS 1000000000ull /* for an answer to what need not be answered */
 #define RTT_SHARE 8 /* of one answer in the smoothed time: one of */
+#define TRYING "still trying"
 
 uint32_t rpc_random(struct nfs_client *c)
 {
@@ -260,21 +262,25 @@ static bool must_not_fail(const struct nfs_call *call)
 	return call->proc == NFS_WRITE || call->proc == NFS_COMMIT;
 }
 
-static void complain(struct nfs_client *c)
+static const char *name_of(const struct rpc_conn *conn)
 {
-	if (!c->complained)
-		DOCA_LOG_WARN("nfs: server %s not responding, still trying", c->mnt->opts.server);
-	c->complained = true;
+	return conn->dest == &conn->client->nlm ? "lockd" : "nfs";
+}
+
+static void complain(const struct rpc_conn *conn, const char *then)
+{
+	if (!conn->dest->complained)
+		DOCA_LOG_WARN("%s: server %s not responding, %s", name_of(conn),
+			      conn->client->mnt->opts.server, then);
+	conn->dest->complained = true;
 }
 
 static void recovered(struct rpc_conn *conn)
 {
-	struct nfs_client *c = conn->client;
-
 	conn->backoff_ns = 0;
-	if (c->complained)
-		DOCA_LOG_WARN("nfs: server %s OK", c->mnt->opts.server);
-	c->complained = false;
+	if (conn->dest->complained)
+		DOCA_LOG_WARN("%s: server %s OK", name_of(conn), conn->client->mnt->opts.server);
+	conn->dest->complained = false;
 }
 
 void rpc_answered(struct rpc_conn *conn, struct nfs_call *call, int err, struct nfs_result *res,
@@ -338,7 +344,7 @@ static void complain_refused(struct nfs_client *c, const struct nfs_call *call, 
 			      c->mnt->opts.server, call->cred ? call->cred->uid : 0,
 			      nfs_proc_name(call->proc));
 	else
-		complain(c);
+		complain(call->conn, TRYING);
 }
 
 void rpc_refused(struct rpc_conn *conn, struct nfs_call *call, int err)
@@ -468,9 +474,7 @@ static void expire(struct nfs_client *c, struct rpc_calls *list, uint64_t now)
 		if ((o->soft == NFS_HARD && !call->soft) || now - min(now, call->patient_ns) <= limit)
 			continue;
 		rpc_count(stats_of(c, call)->timeouts, 1);
-		if (!c->complained)
-			DOCA_LOG_WARN("nfs: server %s not responding, timed out", o->server);
-		c->complained = true;
+		complain(call->conn, "timed out");
 		give_up(c, call, o->soft == NFS_SOFT && !call->soft ? -EIO : -ETIMEDOUT);
 	}
 }
@@ -480,12 +484,13 @@ static void end_interrupted(struct nfs_client *c, struct rpc_calls *list, uint64
 {
 	struct nfs_call *call, *next;
 
-	/* It may answer, too, but say "later" for ever. */
-	if (!c->mnt->intr || (!c->complained && list != &c->later))
-		return;
-	for (call = TAILQ_FIRST(list); call; call = next) {
+	for (call = TAILQ_FIRST(list); call && c->mnt->intr; call = next) {
+		/* It may answer, too, but say "later" for ever; or have nobody there, of whom nothing is heard. */
+		bool waits = call->conn->dest->complained || call->conn->state == RPC_DOWN ||
+			     list == &c->later;
+
 		next = TAILQ_NEXT(call, link);
-		if (call->tag && now - min(now, call->start_ns) > INTR_NS &&
+		if (waits && call->tag && now - min(now, call->start_ns) > INTR_NS &&
 		    nfs_intr_has(c->mnt->intr, call->tag))
 			nfs_client_cancel(c, call);
 	}
@@ -497,12 +502,28 @@ static void check_calls(struct nfs_client *c, struct rpc_calls *list, uint64_t n
 	end_interrupted(c, list, now);
 }
 
+/* There is no lock manager, and never was: a server that starts has one soon, others would be waited for in vain. */
+static void end_absent(struct rpc_conn *conn)
+{
+	struct nfs_client *c = conn->client;
+	struct nfs_call *call, *next;
+
+	if (conn->dest != &c->nlm || conn->dest->addrs.nr || conn->dest->absent < ABSENT_MAX)
+		return;
+	for (call = TAILQ_FIRST(&conn->queue); call; call = next) {
+		next = TAILQ_NEXT(call, link);
+		if (!call->background)
+			give_up(c, call, -EOPNOTSUPP);
+	}
+}
+
 static void check_conn(struct rpc_conn *conn, uint64_t now)
 {
 	struct nfs_client *c = conn->client;
 
 	check_calls(c, &conn->flight, now);
 	check_calls(c, &conn->queue, now);
+	end_absent(conn);
 	if (conn->state == RPC_CONNECTING && now - conn->since_ns > CONNECT_LIMIT_NS)
 		rpc_conn_lose(conn, "no answer");
 	if (conn->state != RPC_UP)
@@ -546,7 +567,7 @@ static void lose(struct rpc_conn *conn)
 	DOCA_LOG_DBG("connection to %s: %s", c->mnt->opts.server, conn->lost);
 	/* Losing a connection once is normal: servers drop idle ones. */
 	if (wants(conn) && (silent || !strcmp(conn->lost, "no answer")))
-		complain(c);
+		complain(conn, TRYING);
 	rpc_count(c->stats.drops, 1);
 	rpc_conn_down(conn, true);
 }

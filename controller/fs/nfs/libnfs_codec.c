@@ -404,7 +404,8 @@ static int result_of(struct nfs_call *c, void *data, struct nfs_result *r)
 	RESULT(READDIR, return readdir_res(c, ok, r))
 	RESULT(READDIRPLUS, return readdirplus_res(c, ok, r))
 	RESULT(FSSTAT, return fsstat_res(ok, r))
-	RESULT(FSINFO, r->rtmax = ok->rtmax; r->wtmax = ok->wtmax; r->dtpref = ok->dtpref)
+	RESULT(FSINFO, r->rtmax = ok->rtmax; r->wtmax = ok->wtmax; r->dtpref = ok->dtpref;
+	       r->time_delta = time_res(&ok->time_delta))
 	RESULT(PATHCONF, r->name_max = ok->name_max)
 	RESULT(COMMIT, memcpy(r->verf, ok->verf, NFS_VERF_SIZE);
 	       r->has_attr = post_attr(&ok->file_wcc.after, &r->attr))

@@ -183,6 +183,7 @@ static int ask_fs(const struct mounting *m, struct rpc_context *rpc)
 	mnt->rtmax = limit_io(w.res.rtmax, mnt->opts.rsize);
 	mnt->wtmax = limit_io(w.res.wtmax, mnt->opts.wsize);
 	mnt->dtpref = w.res.dtpref ? min(w.res.dtpref, 1u << 20) : 32768;
+	mnt->time_delta = w.res.time_delta;
 	rc = ask(m, rpc, NFS_PATHCONF, &w);
 	mnt->name_max = rc || !w.res.name_max ? NAME_MAX : min(w.res.name_max, (uint32_t)NAME_MAX);
 	return 0;

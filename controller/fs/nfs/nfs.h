@@ -57,7 +57,7 @@ struct nfs_silly {
 struct nfs_node {
 	struct node node;
 	struct nfs_fh fh; /* const */
-	uint32_t nr_open; /* atomic */
+	uint32_t nr_open; /* atomic; OPENs under way count */
 	struct nfs_silly *silly; /* written under fs.lock, atomic; NULL: has its name still */
 	struct nfs_wb *wb; /* under fs.lock, atomic; NULL: not open for writing, all committed */
 	bool dirty; /* atomic: something is not committed */
@@ -178,8 +178,12 @@ struct nreq {
 	struct nfs_kept *kept; /* WRITE: room for the copy */
 	bool copy_due; /* it is in to_copy */
 	struct nfs_owner *owner; /* locks: used */
+	LIST_ENTRY(nreq) active; /* of it, under nfs_locks.lock */
+	bool recalled; /* its call was taken back for a reclaim */
 	struct nfs_lock lock;
-	void (*released)(struct nreq *n); /* FLUSH, RELEASE: after that */
+	uint64_t releasing; /* FLUSH, RELEASE: the guest's owner */
+	bool releasing_flock;
+	void (*released)(struct nreq *n); /* after that */
 	uint64_t wait_ns, retry_ns; /* SETLKW */
 	LIST_ENTRY(nreq) waiter; /* of nfs_locks */
 	bool waits; /* it is in there: the server may call back */
@@ -192,6 +196,7 @@ struct nreq {
 	struct nfs_acl_work *acl; /* SETXATTR, REMOVEXATTR */
 	bool wb_ref; /* the reference is the request's own */
 	bool inside; /* it passed the gate of wb */
+	bool opening; /* OPEN: the node is counted as open for it */
 	bool plus;
 	bool truncated; /* CREATE: of one that was there */
 	bool exclusive; /* CREATE: done with a verifier, attributes come after it */
@@ -250,6 +255,8 @@ static inline enum nfs_open_kind nfs_open_kind(uint32_t flags)
 {
 	return (flags & O_ACCMODE) == O_RDONLY ? NFS_OPEN_READ : NFS_OPEN_WRITE;
 }
+/* From here on the node's file is open, until the request is over: who unlinks it has to know. */
+void nfs_open_begin(struct nreq *n);
 /* n->wb of a request about a node that is not about an open file: its own reference. -ENOMEM. */
 int nfs_take_wb(struct nreq *n, struct nfs_node *node);
 /* The node of a handle if there is one; pinned. */
@@ -295,6 +302,8 @@ void nfs_post(struct nreq *n);
 /* ---- nfs_commit.c ---- */
 /* Ends a request about an open file with 0 or what fsync must report, once all is committed. */
 void nfs_commit(struct nreq *n);
+/* An open file that is not for writing is about to commit what others wrote, if they did: n->wb. 0 or -ENOMEM. */
+int nfs_commit_other(struct nreq *n);
 
 /* ---- nfs_silly.c ---- */
 /*

@@ -27,21 +27,31 @@ void nfs_flush(struct fs_req *req)
 		nfs_lock_release(n, req->flush->lock_owner, false, nfs_commit);
 }
 
+int nfs_commit_other(struct nreq *n)
+{
+	int rc;
+
+	if (n->wb || !__atomic_load_n(&n->node->dirty, __ATOMIC_ACQUIRE)) /* make_dirty() */
+		return 0;
+	rc = nfs_take_wb(n, n->node);
+	if (!rc)
+		nfs_wb_listen(n->wb, n->open);
+	return rc;
+}
+
+/* Also of one that is open for reading: fsync() is about the file, whoever wrote it. */
 void nfs_fsync(struct fs_req *req)
 {
 	struct nreq *n = nfs_begin_open(req, req->fsync->fh);
+	int rc;
 
 	if (!n)
 		return;
-	/* Open for reading: fsync() is about the file, whoever wrote it. */
-	if (!n->wb && __atomic_load_n(&n->node->dirty, __ATOMIC_ACQUIRE)) { /* make_dirty() */
-		if (nfs_take_wb(n, n->node)) {
-			nfs_done(n, -ENOMEM);
-			return;
-		}
-		nfs_wb_listen(n->wb, n->open);
-	}
-	nfs_commit(n);
+	rc = nfs_commit_other(n);
+	if (rc)
+		nfs_done(n, rc);
+	else
+		nfs_commit(n);
 }
 
 /* NFSv3 directory operations are synchronous on the server. */
@@ -57,17 +67,6 @@ void nfs_fsyncdir(struct fs_req *req)
  * or, if there were none, to the next and those beside it. (The guest's kernel does not say who calls, so
  * there is no position of each open file as in Linux' errseq.)
  */
-
-static void syncfs_next(struct nreq *n);
-
-static void syncfs_over(struct nreq *n)
-{
-	nfs_wb_put(n->wb);
-	nodetab_put(nfs_of(n->req)->nodes, &n->node2->node);
-	n->wb_ref = false;
-	n->node2 = NULL;
-	syncfs_next(n);
-}
 
 /* Also of files that were closed since. */
 static int syncfs_error(struct nreq *n)
@@ -88,14 +87,14 @@ static void syncfs_next(struct nreq *n)
 {
 	struct nfs_fs *nfs = nfs_of(n->req);
 
-	n->wb = nfs_wb_next_dirty(nfs, &n->dirty_pos, n->dirty_last);
+	n->wb = nfs_wb_next_dirty(nfs, n->wb, &n->dirty_pos, n->dirty_last);
+	n->wb_ref = n->wb;
+	n->node2 = n->wb ? n->wb->node : NULL;
 	if (!n->wb) {
 		nfs_done(n, syncfs_error(n));
 		return;
 	}
-	n->wb_ref = true;
-	n->node2 = n->wb->node;
-	nfs_wb_commit(n, syncfs_over);
+	nfs_wb_commit(n, syncfs_next);
 }
 
 void nfs_syncfs(struct fs_req *req)

@@ -89,6 +89,7 @@ void nfs_open(struct fs_req *req)
 
 	if (!n)
 		return;
+	nfs_open_begin(n);
 	nfs_prepare(n, NFS_ACCESS);
 	n->call.access = open_access(req->open->flags);
 	nfs_go(n, open_allowed);
@@ -130,13 +131,16 @@ static void read_done(struct nfs_call *call, int err, const struct nfs_result *r
 {
 	struct nreq *n = nreq_of(call);
 
+	/* Nothing, but not the end either: the guest would take what there is for all there is. */
+	if (!err && !res->count && !res->eof)
+		err = -EIO;
 	if (err) {
 		nfs_done(n, err);
 		return;
 	}
 	n->moved += res->count;
 	n->req->out_len = n->moved;
-	if (!res->eof && res->count && n->moved < read_want(n->req))
+	if (!res->eof && n->moved < read_want(n->req))
 		read_next(n);
 	else if (nfs_wb_unsure(n, n->node))
 		read_after_commit(n);

@@ -50,7 +50,7 @@ static struct nfs_owner *make_owner(struct nfs_fs *nfs, struct nreq *n, uint64_t
 	o->flock = flock;
 	o->svid = ++l->next_svid;
 	o->cred = n->cred;
-	o->reclaim = l->free.step != NFS_FREE_NOT; /* until that is done */
+	nfs_owner_set_reclaim(l, o, l->free.step != NFS_FREE_NOT); /* until that is done */
 	STAILQ_INIT(&o->parked);
 	LIST_INSERT_HEAD(&l->bucket[bucket_of(n->node, id)], o, link);
 	__atomic_add_fetch(&l->nr_owners, 1, __ATOMIC_RELAXED);
@@ -81,6 +81,7 @@ void nfs_owner_unuse(struct nfs_fs *nfs, struct nfs_owner *o)
 	gone = !--o->users && SLIST_EMPTY(&o->ranges);
 	if (gone) {
 		LIST_REMOVE(o, link);
+		nfs_owner_set_reclaim(&nfs->locks, o, false);
 		__atomic_sub_fetch(&nfs->locks.nr_owners, 1, __ATOMIC_RELAXED);
 	}
 	pthread_mutex_unlock(&nfs->locks.lock);
@@ -104,10 +105,12 @@ static bool enter(struct nreq *n, void (*then)(struct nreq *n), bool takes)
 	later = takes && o->undoing && !o->reclaim;
 	may = !o->reclaim && !later;
 	if (may) {
-		o->active++;
+		n->recalled = false;
+		LIST_INSERT_HEAD(&o->active, n, active);
 	} else if (!later) {
 		n->then = then;
 		STAILQ_INSERT_TAIL(&o->parked, n, link);
+		__atomic_store_n(&nfs_lock_thread(n)->lock_due, true, __ATOMIC_RELAXED); /* interrupted already? */
 	}
 	pthread_mutex_unlock(&l->lock);
 	if (later)
@@ -122,9 +125,16 @@ static void leave(struct nreq *n)
 	struct nfs_owner *o = n->owner;
 
 	pthread_mutex_lock(&nfs->locks.lock);
-	if (!--o->active && o->reclaim)
+	LIST_REMOVE(n, active);
+	if (LIST_EMPTY(&o->active) && o->reclaim)
 		nfs_reclaim_start(nfs, o);
 	pthread_mutex_unlock(&nfs->locks.lock);
+}
+
+/* Its call was taken back, and is to be made again behind the reclaim? Not if nobody waits for it any more. */
+static bool is_recalled(const struct nreq *n, int err)
+{
+	return n->recalled && err == -EINTR && !nfs_lock_thread(n)->aborted;
 }
 
 /* ---- ranges; under lock ---- */
@@ -259,11 +269,15 @@ static void undo_lock(struct nreq *n, bool blocks)
 static void lock_done(struct nfs_call *call, int err, const struct nfs_result *res)
 {
 	struct nreq *n = nreq_of(call);
-	bool held = err == -EAGAIN || err == -EINPROGRESS, blocks = n->waits;
+	bool held = err == -EAGAIN || err == -EINPROGRESS, blocks = n->waits, again = is_recalled(n, err);
 
-	if (!err)
+	if (!err || (again && call->proc == NLM_UNLOCK)) /* what is let go of is not reclaimed */
 		note_answer(n);
 	leave(n);
+	if (again) {
+		nfs_lock_send(n);
+		return;
+	}
 	n->blocked = err == -EINPROGRESS;
 	if (held && n->req->in->opcode == FUSE_SETLKW) {
 		nfs_wait_park(n);
@@ -272,7 +286,7 @@ static void lock_done(struct nfs_call *call, int err, const struct nfs_result *r
 	/* It called before it answered, or instead. */
 	if (nfs_wait_end(n, !err))
 		err = 0;
-	else if ((err == -EINTR || err == -ETIMEDOUT || err == -EIO) && call->proc == NLM_LOCK)
+	else if (nfs_lock_unknown(err) && call->proc == NLM_LOCK)
 		undo_lock(n, blocks);
 	if (err == -EOPNOTSUPP || err == -EBUSY)
 		err = -ENOLCK; /* no lock manager, or one that never leaves its grace period */
@@ -344,25 +358,44 @@ void nfs_lock_closed(struct nreq *n, void (*then)(struct nreq *n))
 		then(n);
 }
 
-void nfs_setlk(struct fs_req *req)
+/*
+ * Who gets the lock next may write where we wrote: what is there of ours is safe before, or it would be written
+ * again, over his, when the server restarts. A loss is told by fsync() and close(), as ever.
+ */
+static void when_safe(struct nreq *n, void (*then)(struct nreq *n))
 {
-	struct nreq *n = begin_lock(req);
-	bool unlock = n && req->lk->lk.type == F_UNLCK;
-	struct nfs_locks *l = &nfs_of(req)->locks;
+	if (!nfs_commit_other(n) && n->wb)
+		nfs_wb_commit(n, then);
+	else
+		then(n);
+}
 
-	if (!n)
-		return;
-	if (!unlock && __atomic_load_n(&l->nr_ranges, __ATOMIC_RELAXED) >= MAX_RANGES) {
-		nfs_done(n, -ENOLCK);
-		return;
-	}
-	n->owner = use_owner(n, req->lk->owner, req->lk->lk_flags & FUSE_LK_FLOCK, !unlock);
+static void setlk_now(struct nreq *n)
+{
+	const struct fuse_lk_in *in = n->req->lk;
+	bool unlock = in->lk.type == F_UNLCK;
+
+	n->owner = use_owner(n, in->owner, in->lk_flags & FUSE_LK_FLOCK, !unlock);
 	if (n->owner && !unlock)
 		note_open(n);
 	if (n->owner)
 		nfs_lock_send(n);
 	else
 		nfs_done(n, unlock ? 0 : -ENOMEM); /* nothing to unlock */
+}
+
+void nfs_setlk(struct fs_req *req)
+{
+	struct nreq *n = begin_lock(req);
+
+	if (!n)
+		return;
+	if (req->lk->lk.type == F_UNLCK)
+		when_safe(n, setlk_now);
+	else if (__atomic_load_n(&nfs_of(req)->locks.nr_ranges, __ATOMIC_RELAXED) < MAX_RANGES)
+		setlk_now(n);
+	else
+		nfs_done(n, -ENOLCK);
 }
 
 static void tested(struct nfs_call *call, int err, const struct nfs_result *res)
@@ -400,15 +433,24 @@ void nfs_getlk(struct fs_req *req)
 
 /* ---- letting go with FLUSH and RELEASE ---- */
 
+static void send_release(struct nreq *n);
+
 static void released(struct nfs_call *call, int err, const struct nfs_result *res)
 {
 	struct nreq *n = nreq_of(call);
 	struct nfs_locks *l = &nfs_of(n->req)->locks;
+	bool again = is_recalled(n, err);
 
 	pthread_mutex_lock(&l->lock);
 	nfs_range_cut_all(l, n->owner);
+	if (nfs_lock_unknown(err) && !again) /* the server has to be told all the same */
+		nfs_job_unlock_all(nfs_of(n->req), n->owner);
 	pthread_mutex_unlock(&l->lock);
 	leave(n);
+	if (again) {
+		send_release(n);
+		return;
+	}
 	nfs_owner_unuse(nfs_of(n->req), n->owner);
 	n->owner = NULL;
 	n->released(n);
@@ -426,16 +468,24 @@ static void send_release(struct nreq *n)
 	nfs_go(n, released);
 }
 
+static void release_now(struct nreq *n)
+{
+	n->owner = use_owner(n, n->releasing, n->releasing_flock, false);
+	if (n->owner)
+		send_release(n);
+	else
+		n->released(n);
+}
+
 void nfs_lock_release(struct nreq *n, uint64_t owner, bool flock, void (*then)(struct nreq *n))
 {
 	n->owner = NULL;
 	n->waits = false;
-	if (__atomic_load_n(&nfs_of(n->req)->locks.nr_owners, __ATOMIC_RELAXED))
-		n->owner = use_owner(n, owner, flock, false);
-	if (!n->owner) {
-		then(n);
-		return;
-	}
 	n->released = then;
-	send_release(n);
+	n->releasing = owner;
+	n->releasing_flock = flock;
+	if (__atomic_load_n(&nfs_of(n->req)->locks.nr_owners, __ATOMIC_RELAXED))
+		when_safe(n, release_now);
+	else
+		then(n);
 }

@@ -13,12 +13,16 @@
  * his owner asks for no other lock in the file, which that would take along. A call can get lost, so the lock is asked for again after 1 s, then later, up to 30 s; if that finds three in a row, calls do
  * not come through. Then, and without a listener, the server is asked not to block, again after 50 ms up to 1 s.
  *
+ * Before a lock is let go of, the file's data is committed: written again after a restart of the server, it would
+ * undo what the next holder wrote.
+ *
  * What is held is remembered so that FLUSH, RELEASE, a reset and the end of the file system let go of it, and
  * so that it is taken again when the server restarts (nfs_lock_job.c): when fs.epoch changes, each range is
- * reclaimed, and if the server is in no grace period, asked for anew; calls about an owner wait for that, and it for
- * those under way, or a range let go meanwhile would be taken again. A restart shows in a connection made anew or a
- * status monitor's SM_NOTIFY; while anything is held a GETATTR every 10 s notices restarts of a server that nobody
- * talks to and that tells nobody.
+ * reclaimed, and if the server is in no grace period, asked for anew. Calls about an owner wait for that, or a range
+ * let go meanwhile would be taken again; those under way are taken back and made again behind it, since the server
+ * might have them wait for the end of its grace period, when it is too late to reclaim. A restart shows in a
+ * connection made anew or a status monitor's SM_NOTIFY; while anything is held a GETATTR every 10 s notices restarts
+ * of a server that nobody talks to and that tells nobody.
  *
  * A controller that is killed leaves its locks on the server and a note in its state directory (nsm.h). The next one
  * tells the server's status monitor that it has restarted, and its lock manager to free all locks of this host; its
@@ -60,7 +64,7 @@ struct nfs_owner {
 	const struct nfs_open *open; /* whose lock was its latest; compared only */
 	uint32_t svid; /* ours, at the server */
 	uint32_t users; /* requests and jobs about it */
-	uint32_t active; /* requests with a call under way */
+	LIST_HEAD(, nreq) active; /* requests with a call under way */
 	uint32_t jobs; /* ranges being reclaimed */
 	uint32_t undoing; /* CANCELs and UNLOCKs that no request waits for */
 	bool reclaim; /* wanted or under way: requests are parked */
@@ -99,7 +103,7 @@ struct nfs_locks {
 	LIST_HEAD(, nfs_owner) bucket[NFS_LOCK_BUCKETS];
 	LIST_HEAD(, nreq) waiters;
 	uint32_t nr_owners, nr_ranges; /* atomic */
-	uint32_t nr_waiting; /* atomic: requests in threads' lists */
+	uint32_t nr_reclaims; /* atomic: owners with .reclaim */
 	uint32_t next_svid;
 	uint64_t host; /* random: part of all owner handles of this controller */
 	uint32_t epoch; /* atomic: fs.epoch of the last reclaim */

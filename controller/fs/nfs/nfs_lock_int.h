@@ -3,6 +3,8 @@
 #ifndef FS_NFS_LOCK_INT_H
 #define FS_NFS_LOCK_INT_H
 
+#include <errno.h>
+
 #include "nfs.h"
 
 #define NFS_RANGE_END INT64_MAX /* as FUSE says "to the end of the file" */
@@ -10,6 +12,19 @@
 static inline struct nfs_thread *nfs_lock_thread(const struct nreq *n)
 {
 	return container_of(n->req->ft, struct nfs_thread, ft);
+}
+
+/* Given up: whether the server did it is not known. */
+static inline bool nfs_lock_unknown(int err)
+{
+	return err == -EINTR || err == -ETIMEDOUT || err == -EIO;
+}
+
+/* Under lock. */
+static inline void nfs_owner_set_reclaim(struct nfs_locks *l, struct nfs_owner *o, bool reclaim)
+{
+	__atomic_add_fetch(&l->nr_reclaims, (uint32_t)reclaim - o->reclaim, __ATOMIC_RELAXED);
+	o->reclaim = reclaim;
 }
 
 /* ---- nfs_lock.c ---- */
@@ -48,6 +63,7 @@ void nfs_wait_wake(struct nfs_fs *nfs);
 /* ---- nfs_lock_job.c ---- */
 /* Under lock; for whichever thread polls next. reclaim: of LOCK. False: no memory. */
 bool nfs_job_queue(struct nfs_fs *nfs, struct nfs_owner *o, const struct nfs_range *r, enum nfs_proc proc);
+void nfs_job_unlock_all(struct nfs_fs *nfs, struct nfs_owner *o); /* under lock */
 bool nfs_job_answer(struct nfs_fs *nfs, const struct nlm_grant *grant, enum nlm_stat stat);
 /* Sends what is queued. */
 void nfs_job_run(struct nfs_thread *t);

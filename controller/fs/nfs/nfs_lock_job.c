@@ -65,7 +65,7 @@ bool nfs_job_answer(struct nfs_fs *nfs, const struct nlm_grant *g, enum nlm_stat
 	return true;
 }
 
-static void queue_unlock(struct nfs_fs *nfs, struct nfs_owner *o)
+void nfs_job_unlock_all(struct nfs_fs *nfs, struct nfs_owner *o)
 {
 	static const struct nfs_range all = { .end = NFS_RANGE_END };
 
@@ -80,9 +80,9 @@ static void end_reclaim(struct nfs_fs *nfs, struct nfs_owner *o)
 {
 	struct nreq *n;
 
-	o->reclaim = false;
+	nfs_owner_set_reclaim(&nfs->locks, o, false);
 	if (o->drop)
-		queue_unlock(nfs, o);
+		nfs_job_unlock_all(nfs, o);
 	o->drop = false;
 	while ((n = STAILQ_FIRST(&o->parked))) {
 		STAILQ_REMOVE_HEAD(&o->parked, link);
@@ -104,10 +104,11 @@ void nfs_reclaim_start(struct nfs_fs *nfs, struct nfs_owner *o)
 static void reclaim_owner(struct nfs_fs *nfs, struct nfs_owner *o)
 {
 	o->again = o->reclaim;
-	if (o->reclaim || SLIST_EMPTY(&o->ranges))
+	/* What is being asked for may be answered by the server as it was before. */
+	if (o->reclaim || (SLIST_EMPTY(&o->ranges) && LIST_EMPTY(&o->active)))
 		return;
-	o->reclaim = true;
-	if (!o->active)
+	nfs_owner_set_reclaim(&nfs->locks, o, true);
+	if (LIST_EMPTY(&o->active)) /* otherwise each thread recalls its own */
 		nfs_reclaim_start(nfs, o);
 }
 
@@ -119,13 +120,13 @@ static void drop_owner(struct nfs_fs *nfs, struct nfs_owner *o)
 	if (o->reclaim)
 		o->drop = true;
 	else
-		queue_unlock(nfs, o);
+		nfs_job_unlock_all(nfs, o);
 }
 
 /* It had to wait for what a dead controller left behind. */
 static void release_owner(struct nfs_fs *nfs, struct nfs_owner *o)
 {
-	if (o->reclaim && !o->jobs && !o->active)
+	if (o->reclaim && !o->jobs && LIST_EMPTY(&o->active))
 		nfs_reclaim_start(nfs, o);
 }
 
@@ -158,7 +159,7 @@ static void end_job(struct nfs_lock_job *job, int err)
 	if (!o)
 		l->nr_answers--;
 	else if (!job->reclaim)
-		l->left |= err == -EINTR || err == -ETIMEDOUT || err == -EIO;
+		l->left |= nfs_lock_unknown(err);
 	else if (!--o->jobs && o->again)
 		nfs_reclaim_start(t->nfs, o);
 	else if (!o->jobs)
@@ -228,9 +229,13 @@ static void freed(struct nfs_call *call, int err, const struct nfs_result *res)
 {
 	struct nfs_lock_free *f = container_of(call, struct nfs_lock_free, call);
 	struct nfs_thread *t = f->thread;
+	struct nfs_locks *l = &t->nfs->locks;
 
 	f->until_ns = clock_ns() + SETTLE_NS;
-	set_step(&t->nfs->locks, err == -EINTR ? NFS_FREE_WANTED : NFS_FREE_SETTLING);
+	pthread_mutex_lock(&l->lock);
+	l->left |= err == -ETIMEDOUT || err == -EIO; /* the next controller tries again */
+	pthread_mutex_unlock(&l->lock);
+	set_step(l, err == -EINTR ? NFS_FREE_WANTED : NFS_FREE_SETTLING);
 	if (err)
 		DOCA_LOG_WARN("nfs: server %s does not free the locks of a controller that was killed: %s",
 			      t->nfs->place.server, strerror(-err));
@@ -243,8 +248,9 @@ static void call_free(struct nfs_thread *t, struct nfs_lock_free *f)
 {
 	set_step(&t->nfs->locks, NFS_FREE_CALLING);
 	f->lock = (struct nfs_lock){ .state = nsm_state(t->nfs->locks.nsm) };
+	/* New locks wait for it: not for ever, should the server just not answer this one. */
 	f->call = (struct nfs_call){ .proc = NLM_FREE_ALL, .cred = &nobody, .fh = &t->nfs->mnt.root,
-				     .lock = &f->lock, .background = true, .done = freed };
+				     .lock = &f->lock, .background = true, .soft = true, .done = freed };
 	nfs_client_call(t->client, &f->call);
 }
 

@@ -52,7 +52,7 @@ void nfs_wait_kick(struct nfs_fs *nfs)
 
 void nfs_locks_interrupted(struct nfs_fs *nfs)
 {
-	if (__atomic_load_n(&nfs->locks.nr_waiting, __ATOMIC_RELAXED))
+	if (__atomic_load_n(&nfs->locks.nr_owners, __ATOMIC_RELAXED)) /* who waits has one */
 		nfs_wait_wake(nfs);
 }
 
@@ -205,12 +205,6 @@ static void give_up(struct nreq *n, int err)
 	nfs_lock_end(n, err);
 }
 
-static void count_waiting(struct nfs_thread *t, int more)
-{
-	t->nr_lock_waiting += (uint32_t)more;
-	__atomic_add_fetch(&t->nfs->locks.nr_waiting, (uint32_t)more, __ATOMIC_RELAXED);
-}
-
 void nfs_wait_park(struct nreq *n)
 {
 	struct nfs_thread *t = nfs_lock_thread(n);
@@ -220,7 +214,7 @@ void nfs_wait_park(struct nreq *n)
 		give_up(n, t->aborted ? -EINTR : -ENOLCK);
 		return;
 	}
-	count_waiting(t, 1);
+	t->nr_lock_waiting++;
 	n->wait_ns = n->wait_ns ? min(n->wait_ns * 2, p->max_ns) : p->min_ns;
 	n->retry_ns = clock_ns() + n->wait_ns;
 	STAILQ_INSERT_TAIL(&t->lock_waiting, n, link);
@@ -234,15 +228,21 @@ void nfs_wait_undo(struct nreq *n)
 	nfs_wait_park(n);
 }
 
+static bool interrupted(const struct nreq *n)
+{
+	uint64_t unique = n->req->in->unique;
+
+	return unique && nfs_intr_has(&nfs_of(n->req)->intr, unique);
+}
+
 /* Goes on with it, or leaves it in the list. */
 static bool look_at(struct nfs_thread *t, struct nreq *n, uint64_t now, uint32_t kick)
 {
-	bool granted = nfs_wait_granted(n), due = n->retry_ns <= now || n->kick != kick;
-	bool intr = n->req->in->unique && nfs_intr_has(&t->nfs->intr, n->req->in->unique);
+	bool granted = nfs_wait_granted(n), due = n->retry_ns <= now || n->kick != kick, intr = interrupted(n);
 
 	if (!granted && !intr && !due)
 		return false;
-	count_waiting(t, -1);
+	t->nr_lock_waiting--;
 	if (granted || intr) {
 		give_up(n, -EINTR);
 	} else {
@@ -269,19 +269,106 @@ static void look_at_all(struct nfs_thread *t, uint64_t now)
 	}
 }
 
+/* ---- those that wait for an owner's reclaim ---- */
+
+/* Whoever lets go of locks as part of a close() has to come to that. */
+static bool wants_to_go(const struct nreq *n)
+{
+	uint32_t opcode = n->req->in->opcode;
+
+	return (opcode == FUSE_SETLK || opcode == FUSE_SETLKW) && interrupted(n);
+}
+
+/* Takes this thread's requests out: all, or those that were interrupted. */
+static void take_parked(struct nfs_thread *t, struct nfs_owner *o, struct nreq_list *own, bool all)
+{
+	struct nreq_list others = STAILQ_HEAD_INITIALIZER(others);
+	struct nreq *n;
+
+	while ((n = STAILQ_FIRST(&o->parked))) {
+		STAILQ_REMOVE_HEAD(&o->parked, link);
+		STAILQ_INSERT_TAIL(nfs_lock_thread(n) == t && (all || wants_to_go(n)) ? own : &others, n,
+				   link);
+	}
+	STAILQ_CONCAT(&o->parked, &others);
+}
+
+/* The reclaim waits for this thread's calls about the owner: see nfs_lock.h. */
+static void recall(struct nfs_thread *t, struct nfs_owner *o)
+{
+	struct nreq *n;
+
+	LIST_FOREACH(n, &o->active, active) {
+		if (nfs_lock_thread(n) != t || n->recalled)
+			continue;
+		n->recalled = true;
+		nfs_client_cancel(t->client, &n->call);
+	}
+}
+
+static void look_at_owners(struct nfs_thread *t, struct nreq_list *own, bool all)
+{
+	struct nfs_locks *l = &t->nfs->locks;
+	struct nfs_owner *o;
+
+	pthread_mutex_lock(&l->lock);
+	for (int i = 0; i < NFS_LOCK_BUCKETS; i++)
+		LIST_FOREACH(o, &l->bucket[i], link) {
+			take_parked(t, o, own, all);
+			if (o->reclaim)
+				recall(t, o);
+		}
+	pthread_mutex_unlock(&l->lock);
+}
+
+static void give_up_all(struct nreq_list *list)
+{
+	struct nreq *n;
+
+	while ((n = STAILQ_FIRST(list))) {
+		STAILQ_REMOVE_HEAD(list, link);
+		give_up(n, -EINTR);
+	}
+}
+
+void nfs_lock_abort(struct nfs_thread *t)
+{
+	struct nreq_list own = STAILQ_HEAD_INITIALIZER(own);
+
+	look_at_owners(t, &own, true);
+	STAILQ_CONCAT(&own, &t->lock_waiting);
+	t->nr_lock_waiting = 0;
+	give_up_all(&own);
+}
+
+/* ---- the thread's round ---- */
+
+/* Watches are looked at only when the thread is idle. */
+static void listen_now(struct nfs_thread *t, uint64_t now)
+{
+	if (t->calls.fd < 0 || now - t->lock_heard_ns <= LISTEN_NS)
+		return;
+	t->lock_heard_ns = now;
+	nlm_listen_poll();
+}
+
 void nfs_wait_poll(struct nfs_thread *t)
 {
+	struct nreq_list own = STAILQ_HEAD_INITIALIZER(own);
+	bool waits = !STAILQ_EMPTY(&t->lock_waiting), due;
 	uint64_t now;
 
-	if (STAILQ_EMPTY(&t->lock_waiting))
+	if (!waits && !__atomic_load_n(&t->lock_due, __ATOMIC_RELAXED))
 		return;
 	now = clock_ns();
-	/* Watches are looked at only when the thread is idle. */
-	if (t->calls.fd >= 0 && now - t->lock_heard_ns > LISTEN_NS) {
-		t->lock_heard_ns = now;
-		nlm_listen_poll();
+	if (waits)
+		listen_now(t, now);
+	due = __atomic_exchange_n(&t->lock_due, false, __ATOMIC_ACQUIRE); /* pairs with wake() */
+	if (due && __atomic_load_n(&t->nfs->locks.nr_reclaims, __ATOMIC_RELAXED)) {
+		look_at_owners(t, &own, false);
+		give_up_all(&own);
 	}
-	if (__atomic_exchange_n(&t->lock_due, false, __ATOMIC_ACQUIRE) || now >= t->lock_next_ns) /* pairs with wake() */
+	if (due || now >= t->lock_next_ns)
 		look_at_all(t, now);
 }
 
@@ -289,43 +376,12 @@ int nfs_wait_timeout_ms(const struct nfs_thread *t)
 {
 	uint64_t now;
 
+	if (__atomic_load_n(&t->lock_due, __ATOMIC_RELAXED))
+		return 0;
 	if (STAILQ_EMPTY(&t->lock_waiting))
 		return -1;
 	now = clock_ns();
-	if (__atomic_load_n(&t->lock_due, __ATOMIC_RELAXED) || now >= t->lock_next_ns)
+	if (now >= t->lock_next_ns)
 		return 0;
 	return (int)min((t->lock_next_ns - now) / 1000000 + 1, (uint64_t)60000);
-}
-
-/* Takes this thread's requests from those that wait for an owner's reclaim. */
-static void take_parked(struct nfs_thread *t, struct nfs_owner *o, struct nreq_list *own)
-{
-	struct nreq_list others = STAILQ_HEAD_INITIALIZER(others);
-	struct nreq *n;
-
-	while ((n = STAILQ_FIRST(&o->parked))) {
-		STAILQ_REMOVE_HEAD(&o->parked, link);
-		STAILQ_INSERT_TAIL(nfs_lock_thread(n) == t ? own : &others, n, link);
-	}
-	STAILQ_CONCAT(&o->parked, &others);
-}
-
-void nfs_lock_abort(struct nfs_thread *t)
-{
-	struct nfs_locks *l = &t->nfs->locks;
-	struct nreq_list own = STAILQ_HEAD_INITIALIZER(own);
-	struct nfs_owner *o;
-	struct nreq *n;
-
-	pthread_mutex_lock(&l->lock);
-	for (int i = 0; i < NFS_LOCK_BUCKETS; i++)
-		LIST_FOREACH(o, &l->bucket[i], link)
-			take_parked(t, o, &own);
-	pthread_mutex_unlock(&l->lock);
-	STAILQ_CONCAT(&own, &t->lock_waiting);
-	count_waiting(t, -(int)t->nr_lock_waiting);
-	while ((n = STAILQ_FIRST(&own))) {
-		STAILQ_REMOVE_HEAD(&own, link);
-		give_up(n, -EINTR);
-	}
 }

@@ -74,6 +74,19 @@ static int open_init(void *fs, struct node *node, const void *key)
 	return 0;
 }
 
+static void count_open(struct nfs_fs *nfs, struct nfs_node *file)
+{
+	__atomic_add_fetch(&nfs->nr_open, 1, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&file->nr_open, 1, __ATOMIC_RELAXED);
+}
+
+static void count_close(struct nfs_fs *nfs, struct nfs_node *file)
+{
+	__atomic_sub_fetch(&nfs->nr_open, 1, __ATOMIC_RELAXED);
+	if (__atomic_sub_fetch(&file->nr_open, 1, __ATOMIC_ACQ_REL) == 0)
+		nfs_silly_closed(nfs, file);
+}
+
 static void open_fini(void *fs, struct node *node)
 {
 	struct nfs_fs *nfs = fs;
@@ -81,11 +94,8 @@ static void open_fini(void *fs, struct node *node)
 
 	if (!o->file)
 		return; /* the place holder of id 1 */
-	if (!o->dir) {
-		__atomic_sub_fetch(&nfs->nr_open, 1, __ATOMIC_RELAXED);
-		if (__atomic_sub_fetch(&o->file->nr_open, 1, __ATOMIC_ACQ_REL) == 0)
-			nfs_silly_closed(nfs, o->file);
-	}
+	if (!o->dir)
+		count_close(nfs, o->file);
 	nfs_wb_put(o->wb);
 	nodetab_put(nfs->nodes, &o->file->node);
 }
@@ -154,14 +164,18 @@ int nfs_open_create(struct nreq *n, struct nfs_node *file, enum nfs_open_kind ki
 		nodetab_put(nfs->nodes, &file->node);
 		return rc;
 	}
-	if (!proto.dir) {
-		__atomic_add_fetch(&nfs->nr_open, 1, __ATOMIC_RELAXED);
-		__atomic_add_fetch(&file->nr_open, 1, __ATOMIC_RELAXED);
-	}
+	if (!proto.dir)
+		count_open(nfs, file);
 	nodetab_grant(nfs->opens, node);
 	*ret_fh = nodetab_id(node);
 	nodetab_put(nfs->opens, node);
 	return 0;
+}
+
+void nfs_open_begin(struct nreq *n)
+{
+	n->opening = true;
+	count_open(nfs_of(n->req), n->node);
 }
 
 /* ---- ids of the guest, ids of the server ---- */
@@ -214,6 +228,7 @@ static struct nreq *begin(struct fs_req *req, struct nfs_node *node)
 	n->wb = NULL;
 	n->wb_ref = false;
 	n->inside = false;
+	n->opening = false;
 	n->kept = NULL;
 	n->copy_due = false;
 	n->plus = false;
@@ -346,6 +361,8 @@ void nfs_done(struct nreq *n, int err)
 		watch_export(nfs, n, err);
 	if (n->inside)
 		nfs_wb_leave(n);
+	if (n->opening)
+		count_close(nfs, n->node);
 	if (n->wb_ref)
 		nfs_wb_put(n->wb);
 	if (n->node2)

@@ -227,6 +227,11 @@ static void looked_up(struct nfs_call *call, int err, const struct nfs_result *r
 	struct nfs_fs *nfs = nfs_of(n->req);
 	int rc;
 
+	/* Whether it is open is not known: a file that is must not lose its last name. */
+	if (err && err != -ENOENT) {
+		nfs_done(n, err);
+		return;
+	}
 	n->victim = err ? NULL : open_node(nfs, res);
 	/* Not there, or not open: the plain way is right, also to the error. */
 	if (!n->victim) {

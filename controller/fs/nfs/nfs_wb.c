@@ -94,12 +94,12 @@ uint64_t nfs_wb_last_dirty(struct nfs_fs *nfs)
 	return last;
 }
 
-struct nfs_wb *nfs_wb_next_dirty(struct nfs_fs *nfs, uint64_t *pos, uint64_t last)
+struct nfs_wb *nfs_wb_next_dirty(struct nfs_fs *nfs, struct nfs_wb *from, uint64_t *pos, uint64_t last)
 {
 	struct nfs_wb *wb;
 
 	pthread_mutex_lock(&nfs->lock);
-	wb = TAILQ_FIRST(&nfs->dirty);
+	wb = from && from->dirtied == *pos ? TAILQ_NEXT(from, link) : TAILQ_FIRST(&nfs->dirty);
 	while (wb && wb->dirtied <= *pos)
 		wb = TAILQ_NEXT(wb, link);
 	if (wb && wb->dirtied > last)
@@ -110,6 +110,8 @@ struct nfs_wb *nfs_wb_next_dirty(struct nfs_fs *nfs, uint64_t *pos, uint64_t las
 		nodetab_get(nfs->nodes, nodetab_id(&wb->node->node)); /* pinned by the list */
 	}
 	pthread_mutex_unlock(&nfs->lock);
+	if (from)
+		put_pinned(from);
 	return wb;
 }
 
@@ -143,6 +145,7 @@ static bool make_clean(struct nfs_wb *wb)
 	__atomic_store_n(&wb->node->dirty, false, __ATOMIC_RELEASE); /* nfs_wb_unsure() */
 	pthread_mutex_lock(&nfs->lock);
 	TAILQ_REMOVE(&nfs->dirty, wb, link);
+	wb->dirtied = 0;
 	__atomic_sub_fetch(&nfs->nr_dirty, 1, __ATOMIC_RELEASE); /* nfs_unsure_node() */
 	pthread_mutex_unlock(&nfs->lock);
 	return true;
@@ -715,12 +718,10 @@ void nfs_wb_poll(struct nfs_thread *t)
 void nfs_wb_commit_all(struct nfs_thread *t)
 {
 	uint64_t pos = 0, last = nfs_wb_last_dirty(t->nfs);
-	struct nfs_wb *wb;
+	struct nfs_wb *wb = NULL;
 
-	while ((wb = nfs_wb_next_dirty(t->nfs, &pos, last))) {
+	while ((wb = nfs_wb_next_dirty(t->nfs, wb, &pos, last)))
 		kick(wb, t);
-		put_pinned(wb);
-	}
 }
 
 /* Takes the thread's requests out of a list. */
@@ -740,16 +741,15 @@ void nfs_wb_abort(struct nfs_thread *t)
 {
 	uint64_t pos = 0, last = nfs_wb_last_dirty(t->nfs);
 	struct nreq_list own = STAILQ_HEAD_INITIALIZER(own);
-	struct nfs_wb *wb;
+	struct nfs_wb *wb = NULL;
 	struct nreq *n;
 
 	t->aborted = true;
-	while ((wb = nfs_wb_next_dirty(t->nfs, &pos, last))) {
+	while ((wb = nfs_wb_next_dirty(t->nfs, wb, &pos, last))) {
 		pthread_mutex_lock(&wb->lock);
 		take_own(&wb->waiting, t, &own);
 		take_own(&wb->gated, t, &own);
 		pthread_mutex_unlock(&wb->lock);
-		put_pinned(wb);
 	}
 	while ((n = STAILQ_FIRST(&own))) {
 		STAILQ_REMOVE_HEAD(&own, link);

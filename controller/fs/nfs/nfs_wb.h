@@ -46,7 +46,7 @@ struct nfs_wb {
 	/* under fs.lock */
 	uint32_t refs;
 	TAILQ_ENTRY(nfs_wb) link; /* fs.dirty, with a reference and a pin of the node */
-	uint64_t dirtied; /* its place in that list, which is in this order */
+	uint64_t dirtied; /* its place in that list, which is in this order; 0: it is not there */
 	/* under lock */
 	pthread_mutex_t lock;
 	enum nfs_wb_state state;
@@ -82,10 +82,11 @@ struct nfs_wb *nfs_wb_get(struct nfs_fs *nfs, struct nfs_node *node, bool make);
 void nfs_wb_put(struct nfs_wb *wb); /* NULL is fine */
 /*
  * One after the other of fs.dirty, up to the last that is there at the start: each exactly once, whoever
- * else goes through them. pos starts with 0; with a reference and a pin of its node.
+ * else goes through them. pos starts with 0; with a reference and a pin of its node. from: the one before, which
+ * loses the caller's, or NULL.
  */
 uint64_t nfs_wb_last_dirty(struct nfs_fs *nfs);
-struct nfs_wb *nfs_wb_next_dirty(struct nfs_fs *nfs, uint64_t *pos, uint64_t last);
+struct nfs_wb *nfs_wb_next_dirty(struct nfs_fs *nfs, struct nfs_wb *from, uint64_t *pos, uint64_t last);
 
 /* ---- requests; n->wb is set ---- */
 

@@ -298,29 +298,33 @@ void nlm_listen_poll(void)
 
 /* ---- beginning and end ---- */
 
-/* A bound socket, on any address and port. */
-static int open_socket(int type, uint16_t *ret_port)
+/* A bound socket, on any address and *port, which is filled in if it is 0. */
+static int open_socket(int type, uint16_t *port)
 {
 	struct sockaddr_storage a = { .ss_family = lis.v6 ? AF_INET6 : AF_INET };
-	int fd = socket(a.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), off = 0;
+	int fd = socket(a.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), off = 0, on = 1, rc;
 	socklen_t len = sizeof(a);
 
 	if (fd < 0)
 		return -errno;
 	if (lis.v6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+	if (type == SOCK_STREAM) /* connections of the controller before are no obstacle */
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	rpc_addr_set_port(&a, *port);
 	if (bind(fd, (struct sockaddr *)&a, rpc_addr_len(&a)) || (type == SOCK_STREAM && listen(fd, 8)) ||
 	    getsockname(fd, (struct sockaddr *)&a, &len)) {
+		rc = -errno;
 		close(fd);
-		return -errno;
+		return rc;
 	}
-	*ret_port = rpc_addr_port(&a);
+	*port = rpc_addr_port(&a);
 	return fd;
 }
 
 static bool has_v6(void)
 {
-	uint16_t port;
+	uint16_t port = 0;
 	int fd;
 
 	lis.v6 = true;
@@ -330,9 +334,10 @@ static bool has_v6(void)
 	return fd >= 0;
 }
 
-static int open_sockets(void)
+static int open_sockets(uint16_t port)
 {
 	lis.v6 = has_v6();
+	lis.tcp_port = lis.udp_port = port;
 	lis.conn = calloc(MAX_CONNS, sizeof(*lis.conn));
 	if (!lis.conn)
 		return -ENOMEM;
@@ -343,7 +348,7 @@ static int open_sockets(void)
 	lis.udp = open_socket(SOCK_DGRAM, &lis.udp_port);
 	lis.spare = fcntl(lis.epfd, F_DUPFD_CLOEXEC, 0);
 	if (lis.epfd < 0 || lis.tcp < 0 || lis.udp < 0 || lis.spare < 0)
-		return -EMFILE;
+		return lis.tcp < 0 ? lis.tcp : lis.udp < 0 ? lis.udp : -EMFILE;
 	watch(lis.tcp, (struct conn *)&lis.tcp);
 	watch(lis.udp, (struct conn *)&lis.udp);
 	return 0;
@@ -361,15 +366,16 @@ static void close_sockets(void)
 	lis.conn = NULL;
 }
 
-static int begin(void)
+static int begin(uint16_t port)
 {
-	int rc = open_sockets();
+	int rc = open_sockets(port);
 
 	if (!rc)
 		rc = rpcbind_register(NLM_PROGRAM, NLM_VERSION, lis.tcp_port, lis.udp_port, lis.v6);
 	if (rc) {
 		DOCA_LOG_WARN("nfs: servers cannot tell when a lock is free, so waiting locks are asked for again and again: %s",
 			      rc == -EEXIST ? "this machine has a lock manager already" :
+			      rc == -EADDRINUSE ? "callbackport is in use" :
 			      rc == -ENOENT || rc == -ECONNREFUSED ? "there is no rpcbind on this machine" :
 								     strerror(-rc));
 		close_sockets();
@@ -394,6 +400,7 @@ static void end(void)
 
 int nlm_listen_add(struct nlm_peer *peer)
 {
+	uint16_t port = peer->mnt->opts.callback_port;
 	struct rpc_addrs addrs;
 	int rc;
 
@@ -402,7 +409,10 @@ int nlm_listen_add(struct nlm_peer *peer)
 	map_addr(&addrs.addr[0], peer->addr);
 	pthread_mutex_lock(&lis.lock);
 	if (LIST_EMPTY(&lis.peers))
-		lis.rc = begin();
+		lis.rc = begin(port);
+	else if (!lis.rc && port && port != lis.tcp_port)
+		DOCA_LOG_WARN("nfs: servers call port %u, which another file system chose: callbackport=%u is not used",
+			      lis.tcp_port, port);
 	LIST_INSERT_HEAD(&lis.peers, peer, link);
 	peer->heard = true;
 	rc = lis.rc;

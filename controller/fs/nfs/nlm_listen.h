@@ -52,7 +52,7 @@ int nlm_listen_fd(void);
 void nlm_listen_poll(void);
 /* All file systems of this server are to take their locks again. */
 void nlm_listen_restarted(const struct nlm_peer *peer);
-/* Its TCP and UDP port, 0: none. */
+/* Its TCP and UDP port, 0: none. The first file system's callbackport, if it has one. */
 void nlm_listen_ports(uint16_t *tcp, uint16_t *udp);
 
 #endif

@@ -48,6 +48,7 @@ int rpc_get_reply(struct xdr_in *x);
 struct rpc_addrs {
 	struct sockaddr_storage addr[RPC_MAX_ADDRS]; /* with their ports */
 	unsigned int nr;
+	bool absent; /* nr is 0: a port mapper says that there is no such program */
 };
 
 static inline socklen_t rpc_addr_len(const struct sockaddr_storage *a)
@@ -118,6 +119,8 @@ struct rpc_dest {
 	struct rpc_resolve *resolve; /* under way */
 	bool fixed; /* a numeric address and a given port: nothing to ask */
 	uint64_t asked_ns;
+	unsigned int absent; /* answers in a row that there is no such program */
+	bool complained; /* "not responding" was said */
 	uint32_t epoch; /* atomic: connections made */
 };
 
@@ -235,7 +238,6 @@ struct nfs_client {
 	struct thr_watch watch; /* of epfd, in which the connections are */
 	int epfd;
 	bool ready; /* it was reported: look at all connections */
-	bool complained; /* "not responding" was said */
 	unsigned int nr_conns, turn;
 	struct rpc_conn *conn; /* nr_conns of NFS, then the lock manager's */
 	struct rpc_dest nfs, nlm;

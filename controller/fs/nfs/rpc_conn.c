@@ -33,6 +33,7 @@
 #define BACKOFF_MAX_NS 3000000000ull
 /* Between two questions to the name server. */
 #define RESOLVE_NS 10000000000ull
+#define ABSENT_NS 1000000000ull /* the same where a port mapper has answered */
 #define RESERVED_FIRST 665 /* below are well-known services */
 #define RESERVED_LAST 1023
 
@@ -115,13 +116,16 @@ static void refresh(struct rpc_dest *dest, bool ask)
 	struct rpc_addrs addrs;
 	uint64_t now = clock_ns();
 
-	if (dest->resolve && rpc_resolve_take(&dest->resolve, &addrs) && addrs.nr) {
-		dest->addrs = addrs;
-		dest->next = 0;
+	if (dest->resolve && rpc_resolve_take(&dest->resolve, &addrs)) {
+		dest->absent = addrs.nr || !addrs.absent ? 0 : dest->absent + 1;
+		if (addrs.nr) {
+			dest->addrs = addrs;
+			dest->next = 0;
+		}
 	}
 	if (!ask || dest->fixed || dest->resolve)
 		return;
-	if (dest->asked_ns && now - dest->asked_ns < RESOLVE_NS)
+	if (dest->asked_ns && now - dest->asked_ns < (dest->absent ? ABSENT_NS : RESOLVE_NS))
 		return;
 	dest->asked_ns = now;
 	dest->resolve = rpc_resolve_start(&dest->where);

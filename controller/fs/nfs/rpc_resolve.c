@@ -7,6 +7,7 @@
  * of two: whoever lets go last frees it, so that a client can end without waiting for a name
  * server.
  */
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -35,15 +36,18 @@ static void find_ports(struct rpc_resolve *r)
 	struct rpc_addrs *a = &r->addrs;
 	unsigned int kept = 0;
 
+	a->absent = false;
 	for (unsigned int i = 0; i < a->nr; i++) {
 		struct sockaddr_storage addr = a->addr[i];
+		int rc = 0;
 
 		if (r->where.port)
 			rpc_addr_set_port(&addr, r->where.port);
-		else if (rpc_sync_port(&addr, r->where.prog, r->where.vers,
-				       clock_ns() + PORT_LIMIT_NS))
-			continue;
-		a->addr[kept++] = addr;
+		else
+			rc = rpc_sync_port(&addr, r->where.prog, r->where.vers, clock_ns() + PORT_LIMIT_NS);
+		a->absent |= rc == -ENOENT;
+		if (!rc)
+			a->addr[kept++] = addr;
 	}
 	a->nr = kept;
 }
