@@ -104,7 +104,7 @@ static void test_unplug(void **state)
 
 	e->dev.defer = false;
 	assert_int_equal(vhost_user_transport.plug(e->port), 0);
-	fe_connect(e);
+	fe_start(e);
 	e->dev.defer = true;
 	close(e->sock);
 	assert_true(fake_pe_run(&e->pe));

@@ -373,9 +373,9 @@ static enum ctx_progress session_read(struct vhu_session *s)
 
 	for (int i = 0; i < VHU_BATCH && s->state == VHU_READING; i++) {
 		rc = vhu_msg_recv(s->fd, &s->msg);
+		s->spoke |= s->msg.got > 0;
 		if (rc <= 0)
 			break;
-		s->spoke = true;
 		session_message(s);
 		done = CTX_HOUSEKEEPING;
 	}

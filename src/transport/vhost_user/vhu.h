@@ -92,7 +92,7 @@ struct vhu_session {
 	bool op_inside; /* session_advance(), or a handler, is on the stack */
 	void (*op_finish)(struct vhu_session *s);
 	bool disconnect_told;
-	bool spoke; /* a whole message came: before that there is nothing to undo */
+	bool spoke; /* bytes came: before that there is nobody who could leave */
 	bool arrived; /* pci_host_arrived() was called, pci_host_left() not yet */
 };
 
