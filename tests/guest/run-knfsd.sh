@@ -31,7 +31,7 @@ knfsd_make_disk()
 		chmod 1777 "$d/tmp" && touch "$d"/state/{etab,rmtab} "$d"/etc/{exports,resolv.conf} || return 1
 	(cd "$d/export/big" && seq -f 'f%.0f' 0 $((big_count - 1)) | xargs -n 5000 touch)
 	cp "$work/hosts" "$d/etc/hosts"
-	cp -a "$work/rights" "$d/export/" && cp -a "$work/squashed" "$d/" || return 1
+	cp -a "$work/rights" "$work/lists" "$d/export/" && cp -a "$work/squashed" "$d/" || return 1
 	truncate -s 256M "$knfsd_disk" && mkfs.ext4 -q -b 4096 -N 32768 -d "$d" "$knfsd_disk" && rm -rf "$d"
 }
 
@@ -81,12 +81,12 @@ knfsd_cleanup()
 	nfs_cleanup
 }
 
-# A device: TAG EXPORT.
+# A device: TAG EXPORT [OPTIONS].
 knfsd_device()
 {
 	cat <<-EOT
 	{ "tag": "$1", "socket": "$work/$1.sock", "filesystem": { "type": "nfs", "server": "filer",
-		"export": "$2", "options": "timeo=20" } }
+		"export": "$2", "options": "timeo=20${3:-}" } }
 	EOT
 }
 
@@ -99,6 +99,8 @@ knfsd_serve()
 		knfsd_device docavirtiofs $knfsd_export
 		echo ,
 		knfsd_device squashed /run/dpu/squashed
+		echo ,
+		knfsd_device lists $knfsd_export ,acl
 		echo '] }'
 	} >"$work/devices.json"
 	SOFTDPU_ARGS="--state-dir $work ${SOFTDPU_ARGS:-}" \
@@ -115,8 +117,8 @@ knfsd_begin()
 	trap 'exit 130' INT TERM
 	mkdir -p -m 755 "$control"
 	knfsd_network || bail_out "no network of its own"
-	mkdir -m 777 "$work"/{rights,squashed}
-	nfs_rights || bail_out "no objects to try"
+	mkdir -m 777 "$work"/{rights,squashed,lists}
+	nfs_rights rights squashed lists || bail_out "no objects to try"
 	knfsd_make_disk || bail_out "no disk"
 	rpcbind -f >"$work/rpcbind.log" 2>&1 &
 	serve_pids+=($!)
@@ -175,11 +177,12 @@ knfsd_clients()
 	echo "PROFILE=nfs BIG_COUNT=$big_count" | cat - "$here/guest-lib.sh" "$here/boot-knfsd-client.sh" >"$work/client.main"
 	guest_initrd "$work/client.cpio" "$work/client.main" "$SOFTDPU_BUILD"/tests/guest/{fsops,rights}
 	guest_boot "$work/client.log" 900 "$work/client.cpio" control="$work/control.sock" docavirtiofs="$sock" \
-		squashed="$work/squashed.sock"
+		squashed="$work/squashed.sock" lists="$work/lists.sock"
 	boot_report client $?
 	check "everybody's rights are those on the server" same_rights rights
 	# access() is answered by the guest's kernel, for whom root is root.
 	check "and with root squashed" same_rights squashed '^root.*access-'
+	check "and by ACLs" same_rights lists
 	check "the server has us in its list" knfsd_lists 1
 	check "the controller ends well" ends_well
 	check "and not any more" knfsd_lists 0
@@ -244,7 +247,7 @@ phase()
 run_nfs_knfsd()
 {
 	profile=nfs
-	need rpcbind rpc.statd showmount rpc.nfsd rpc.mountd exportfs mkfs.ext4 fio jq
+	need setfacl rpcbind rpc.statd showmount rpc.nfsd rpc.mountd exportfs mkfs.ext4 fio jq
 	big_count=3000
 	knfsd_begin
 	if phase tests; then

@@ -318,17 +318,24 @@ nfs_refused_config()
 	echo '] }'
 }
 
-# Everybody's rights on this machine, for comparison.
+# Two of the users get more than the mode says, or less.
+nfs_lists()
+{
+	setfacl -m u:1001:r,u:1002:rwx "$@"
+}
+
+# nfs_rights TAG...: everybody's rights on this machine, for comparison.
 nfs_rights()
 {
 	local tag anon
 
-	for tag in rights squashed; do
+	for tag; do
 		anon=
-		[ $tag = rights ] || anon=65534
+		[ $tag != squashed ] || anon=65534
 		mkdir -m 777 "$work/$tag"/{host,guest} &&
 			"$SOFTDPU_BUILD/tests/guest/rights" make "$work/$tag/host" &&
 			"$SOFTDPU_BUILD/tests/guest/rights" make "$work/$tag/guest" &&
+			if [ $tag = lists ]; then nfs_lists "$work/$tag"/{host,guest}/*; fi &&
 			"$SOFTDPU_BUILD/tests/guest/rights" try "$work/$tag/host" $anon >"$work/$tag.host" || return 1
 	done
 }
@@ -365,7 +372,7 @@ run_nfs_refused()
 	nfs_more_exports
 	mkdir -m 755 "$control"
 	nfs_disks || bail_out "no small disk"
-	nfs_rights || bail_out "no objects to try"
+	nfs_rights rights squashed || bail_out "no objects to try"
 	nfs_begin NFS_MORE="$work/more.conf"
 	nfs_refused_config >"$work/devices.json"
 	sock=$work/full.sock

@@ -41,7 +41,7 @@ static void test_values(void **state)
 {
 	good("rsize=4096,wsize=65536,timeo=7,retrans=5,softerr,nconnect=16,port=2049,mountport=20048,"
 	     "nlmport=4001,callbackport=4002,proto=tcp6,sec=sys,vers=3,noresvport,nocto,lookupcache=all,lock=remote,sync,"
-	     "acregmin=1,acregmax=2,acdirmin=3,acdirmax=4,retain=0,nordirplus,noacl,intr");
+	     "acregmin=1,acregmax=2,acdirmin=3,acdirmax=4,retain=0,nordirplus,acl,noacl,intr");
 	assert_int_equal(o.mnt.rsize, 4096);
 	assert_int_equal(o.mnt.wsize, 65536);
 	assert_int_equal(o.mnt.timeo_ms, 700);
@@ -53,7 +53,7 @@ static void test_values(void **state)
 	assert_int_equal(o.mnt.nlm_port, 4001);
 	assert_int_equal(o.mnt.callback_port, 4002);
 	assert_int_equal(o.mnt.family, AF_INET6);
-	assert_true(o.mnt.noresvport && o.mnt.sync && o.nocto && o.nordirplus && o.noacl);
+	assert_true(o.mnt.noresvport && o.mnt.sync && o.nocto && o.nordirplus && o.noacl && !o.acl);
 	assert_int_equal(o.lookupcache, NFS_LOOKUPCACHE_ALL);
 	assert_int_equal(o.lock, NFS_LOCK_REMOTE);
 	assert_int_equal(o.acregmin * 1000 + o.acregmax * 100 + o.acdirmin * 10 + o.acdirmax, 1234);

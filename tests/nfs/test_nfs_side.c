@@ -73,10 +73,22 @@ static void test_acls(void **state)
 	end();
 }
 
+/* The guest's kernel looks at ACLs only where it is told to, for that costs calls. */
+static void test_who_judges(void **state)
+{
+	begin("");
+	assert_false(d.fs->init_flags & FUSE_POSIX_ACL);
+	end();
+	begin(",acl");
+	assert_true(d.fs->init_flags & FUSE_POSIX_ACL);
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_acls),
+		cmocka_unit_test(test_who_judges),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

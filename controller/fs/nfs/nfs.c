@@ -79,6 +79,8 @@ static int mount_export(struct nfs_fs *nfs, const struct fs_config *cfg, char *e
 	nfs->no_acl = nfs->opts.noacl;
 	if (nfs->opts.lock != NFS_LOCK_LOCAL)
 		nfs->fs.init_flags |= FUSE_POSIX_LOCKS | (nfs->opts.flock_local ? 0 : FUSE_FLOCK_LOCKS);
+	if (nfs->opts.acl)
+		nfs->fs.init_flags |= FUSE_POSIX_ACL;
 	if (!nfs->opts.nordirplus)
 		nfs->fs.init_flags |= FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO;
 	return nfsc_mount(&nfs->opts.mnt, &nfs->mnt, err, FS_ERR_LEN);

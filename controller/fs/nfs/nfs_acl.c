@@ -5,8 +5,8 @@
  *
  * Theory of operation: a server sets both lists of an ACL or none, so a change reads both, replaces one and
  * writes both. On the wire a list always has a mask, as Solaris wants it; one that only repeats the mode bits
- * is no ACL to a guest. The server checks who may what, also with ACLs: FUSE_POSIX_ACL is not offered, for the
- * guest would check by itself then.
+ * is no ACL to a guest. The server checks who may what, also with ACLs. A guest's kernel checks before, by mode
+ * bits, or with FUSE_POSIX_ACL by ACLs that it asks for; that costs calls, so it is offered on demand ("acl").
  */
 #include <endian.h>
 #include <errno.h>

@@ -15,7 +15,7 @@ struct nfs_opts {
 	enum nfs_lookupcache lookupcache;
 	enum nfs_lock_mode lock;
 	bool flock_local; /* whatever lock says */
-	bool nocto, noacl, nordirplus;
+	bool nocto, acl, noacl, nordirplus;
 	bool host_groups; /* a caller's groups are looked up here */
 	uint32_t ignored; /* what always is as said, or means nothing here */
 };
