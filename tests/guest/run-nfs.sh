@@ -149,14 +149,14 @@ nfs_bytes()
 	awk '/^[rw]char/ { n += $2 } END { print n + 0 }' "/proc/$NFS_PID/io"
 }
 
-# The server has had work to do: half a MiB read or written since it was asked.
+# nfs_works [BYTES]: the server has had work to do, half a MiB by that count since it was asked.
 nfs_works()
 {
-	local start i
+	local bytes=${1:-nfs_bytes} start i
 
-	start=$(nfs_bytes)
+	start=$($bytes)
 	for ((i = 0; i < 3000; i++)); do
-		[ $(($(nfs_bytes) - start)) -lt 524288 ] || return 0
+		[ $(($($bytes) - start)) -lt 524288 ] || return 0
 		sleep 0.05
 	done
 	echo "the guest does not go on"
